@@ -1,0 +1,1 @@
+"""Kubernetes' nouns: frozen, typed, and only the fields that are read."""
