@@ -1,0 +1,60 @@
+# Everything is done in .venv, which tools/setup.sh makes and keeps fresh.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PYTHON_CODE := sevengate tests tools $(wildcard bench)
+LUA_CODE := sevengate/nginx/lua
+
+.PHONY: help demo test check bench format golden reference pins clean setup
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup  ## serve two web servers through Sevengate until Ctrl-C; ONCE=1 verifies every answer and exits
+	@$(BIN)/python tools/demo.py $(if $(ONCE),--once)
+
+test: setup  ## run all tests, with real NGINX on loopback addresses
+	@mkdir -p build
+	@$(BIN)/pytest -n 2 --dist worksteal --durations 10 --junit-xml build/junit.xml -o faulthandler_timeout=300 $(ARGS)
+
+check: setup-check  ## format, lint, types, floors, Lua, generated pages, tracked files
+	$(BIN)/ruff format --check $(PYTHON_CODE)
+	$(BIN)/ruff check $(PYTHON_CODE)
+	$(BIN)/mypy $(PYTHON_CODE)
+	$(BIN)/lint-imports
+	luacheck --quiet $(LUA_CODE)
+	$(BIN)/python tools/reference.py --check
+	$(BIN)/python tools/tracked.py
+
+bench: setup-bench  ## measure against the bars; numbers are kept beside each question in bench/
+	@$(BIN)/python -m bench $(ARGS)
+
+format: setup  ## rewrite Python files in the one format, and mend what ruff can mend
+	@$(BIN)/ruff format $(PYTHON_CODE)
+	@$(BIN)/ruff check --fix $(PYTHON_CODE)
+
+reference: setup  ## write the pages of docs/ that are made from tables in the code
+	@$(BIN)/python tools/reference.py
+
+pins: setup  ## pin the newest Python packages anew (uses uv)
+	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url pyproject.toml --output-file requirements.txt
+	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url pyproject.toml --group dev --constraints requirements.txt --output-file constraints.txt
+
+clean:  ## remove everything that was made here, .venv included
+	@rm -rf .venv build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: setup-check setup-bench
+setup:
+	@bash tools/setup.sh
+
+setup-check:
+	@bash tools/setup.sh lua-check
+
+setup-bench:
+	@bash tools/setup.sh wrk
