@@ -1,0 +1,100 @@
+"""A request as NGINX has it once it has read the head: host, path and query taken out, and values by name.
+
+Takes a Request; gives a Received, or BadRequest for what NGINX answers with 400. Values are looked up as NGINX's
+variables $http_..., $arg_... and $cookie_... do, so that conditions of routes and templates see here what they see in
+the data plane (https://nginx.org/en/docs/http/ngx_http_core_module.html#variables). Of a header that is sent several
+times the first one counts.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from sevengate.routing.request import Request
+from sevengate.routing.table import ValueSource
+from sevengate.routing.template import Template
+from sevengate.routing.uri import host_name, normalise, query, to_text
+
+#: Names of headers that NGINX does not drop (ignore_invalid_headers on, underscores_in_headers off).
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
+
+#: What `$request_id` is offline, where no request has an identity.
+_NO_REQUEST_ID: Final = "0" * 32
+
+
+class Received(msgspec.Struct, frozen=True):
+    """A Request with its `host` ($host), its normalised `path` ($uri) and its query string `args` ($args)."""
+
+    request: Request
+    host: str
+    path: bytes
+    args: str
+
+    def value(self, source: ValueSource, name: str) -> str | None:
+        """Give a header, query parameter or cookie, or None."""
+        if source is ValueSource.HEADER:
+            return _header(self.request, name)
+        if source is ValueSource.QUERY:
+            return _argument(self.args, name)
+        return _cookie(self.request, name)
+
+    def variable(self, name: str) -> str | None:
+        """Give the value of a Template's variable, or None where the request has nothing of that name."""
+        if name in (fixed := self._fixed()):
+            return fixed[name]
+        family, _, rest = name.partition("_")
+        source = {"http": ValueSource.HEADER, "arg": ValueSource.QUERY, "cookie": ValueSource.COOKIE}[family]
+        return self.value(source, rest.replace("_", "-") if source is ValueSource.HEADER else rest)
+
+    def text(self, template: Template) -> str:
+        """Give what a Template says for this request; what the request does not have is empty."""
+        return "".join(part if isinstance(part, str) else self.variable(part.name) or "" for part in template.parts)
+
+    def _fixed(self) -> dict[str, str]:
+        request = self.request
+        return {
+            "args": self.args,
+            "host": self.host,
+            "http_host": request.host,
+            "is_args": "?" if self.args else "",
+            "query_string": self.args,
+            "remote_addr": request.client,
+            "request_id": _NO_REQUEST_ID,
+            "request_method": request.method,
+            "request_uri": request.target,
+            "scheme": request.scheme,
+            "server_name": self.host,
+            "server_port": "443" if request.scheme == "https" else "80",
+            "uri": to_text(self.path),
+        }
+
+
+def receive(request: Request) -> Received:
+    """Read the head of a request; raise BadRequest."""
+    return Received(request, host_name(request.host), normalise(request.target), query(request.target))
+
+
+def _header(request: Request, name: str) -> str | None:
+    return request.header(name) if _HEADER_NAME.fullmatch(name) else None
+
+
+def _argument(args: str, name: str) -> str | None:
+    """Give the first parameter of that name that has a `=`; the name in any case, the value as sent."""
+    for parameter in args.split("&"):
+        key, equals, value = parameter.partition("=")
+        if equals and key.lower() == name.lower():
+            return value
+    return None
+
+
+def _cookie(request: Request, name: str) -> str | None:
+    """Give the first cookie of that name in any Cookie header; the name in any case (RFC 6265, section 5.4)."""
+    for key, header in request.headers:
+        if key == "cookie" and (found := re.search(_cookie_pattern(name), header)):
+            return found[1]
+    return None
+
+
+def _cookie_pattern(name: str) -> str:
+    return rf"(?i:(?:^|[;,]) *{re.escape(name)} *= *([^;]*))"
