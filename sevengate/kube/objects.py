@@ -7,13 +7,15 @@ Structs hold no cycles, so the collector need not visit them (gc=False): 50,000 
 """
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, dataclass_transform
 
 import msgspec
 
 from sevengate.diagnostics import ObjectRef
 
 
+# At run time a Struct inherits `frozen`; a type checker has to be told.
+@dataclass_transform(frozen_default=True)
 class Noun(msgspec.Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """What all structs of this room share: immutable, camelCase on the wire, defaults left out."""
 

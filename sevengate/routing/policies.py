@@ -6,13 +6,15 @@ distinct Profile is one named location of nginx.conf.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, dataclass_transform
 
 import msgspec
 
 from sevengate.routing.template import Template
 
 
+# At run time a Struct inherits `frozen`; a type checker has to be told.
+@dataclass_transform(frozen_default=True)
 class Policy(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What all policies share."""
 

@@ -7,7 +7,7 @@ order of `Host.routes` is the order of precedence, decided once in the compiler 
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Final, dataclass_transform
 
 import msgspec
 
@@ -15,6 +15,8 @@ from sevengate.diagnostics import ObjectRef
 from sevengate.routing.policies import NO_POLICIES, Policies, Profile
 
 
+# At run time a Struct inherits `frozen`; a type checker has to be told.
+@dataclass_transform(frozen_default=True)
 class Row(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What all nouns of the table share."""
 
@@ -156,7 +158,7 @@ class RoutingTable(msgspec.Struct, frozen=True):
     """All of it. `server_names` says which certificate an SNI name gets: exact or `*.`-wildcard names, lower-case.
 
     `default_backend` names the Backend for what no route serves; "" answers 404. `profiles` are all that are or were
-    used since the table was first made: one that is not used any more costs nothing, and dropping it would cost a reload.
+    used since the table was first made: one that is no longer used costs nothing, and dropping it would cost a reload.
     """
 
     hosts: Mapping[str, Host] = {}
