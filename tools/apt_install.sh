@@ -16,10 +16,16 @@ if $nginx_is_new && [[ ! -e $policy ]]; then
     chmod 755 "$policy"
 fi
 
-export DEBIAN_FRONTEND=noninteractive
-apt=(apt-get --quiet=2 -o DPkg::Lock::Timeout=300 -o APT::Color=0 -o Dpkg::Use-Pty=0)
-"${apt[@]}" update || echo "setup: apt-get update failed; going on with the package lists that are here" >&2
-"${apt[@]}" install --yes --no-install-recommends "$@"
+# apt tells much that nobody needs unless it fails.
+apt() {
+    local output
+    if ! output=$(DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@" 2>&1 </dev/null); then
+        echo "$output" >&2
+        return 1
+    fi
+}
+apt update || echo "setup: apt-get update failed; going on with the package lists that are here" >&2
+apt install --yes --no-install-recommends "$@"
 
 if $nginx_is_new && command -v systemctl >/dev/null; then
     systemctl disable --quiet nginx.service >/dev/null 2>&1 || true
