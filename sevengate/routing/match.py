@@ -122,9 +122,11 @@ def answer(policies: Policies, received: Received, host: Host, route: Route) -> 
 
 
 def https_location(policy: HttpsRedirect, received: Received) -> str:
-    """Give the same URL under https, without the port; one trailing slash is cut unless it is to be kept."""
+    """Give the same URL under https, without the port; a slash at its end is cut unless it is to be kept, or all."""
     target = received.request.target
-    return f"https://{received.host}{target if policy.keep_trailing_slash else target.removesuffix('/')}"
+    if not policy.keep_trailing_slash and target != "/":
+        target = target.removesuffix("/")
+    return f"https://{received.host}{target}"
 
 
 def rewritten(rule: Rewrite | None, received: Received) -> str:
@@ -136,7 +138,8 @@ def rewritten(rule: Rewrite | None, received: Received) -> str:
     if rule is None or found is None:
         return received.request.target
     path = _GROUP.sub(lambda group: _group(found, int(group[1])), to_bytes(rule.replacement))
-    return escape(path) + (f"?{received.args}" if received.args else "")
+    rooted = path if path.startswith(b"/") else b"/" + path
+    return escape(rooted) + (f"?{received.args}" if received.args else "")
 
 
 def possible(table: RoutingTable, backends: tuple[WeightedBackend, ...]) -> tuple[WeightedBackend, ...]:
@@ -168,7 +171,7 @@ def _proxied(table: RoutingTable, received: Received, host: Host, route: Route) 
 def _unclaimed(table: RoutingTable, host: Host | None, request: Request) -> Outcome:
     name = host.name if host else ""
     reason = f"no route of the host {name} fits" if host else "no host of the table fits"
-    if not table.default_backend:
+    if table.default_backend not in table.backends:
         return Outcome(404, name, reason=reason)
     choices = possible(table, (WeightedBackend(table.default_backend),))
     if not choices:

@@ -2,17 +2,17 @@
 
 Takes nouns of the table; gives what json.dumps takes. A Template becomes the text that its author wrote, a range of
 addresses becomes CIDR blocks, and of a certificate only what every client may see is told: its key never leaves here.
-What has its default value is left out of policies, so that what is there was asked for.
+Policies that are as by default are left out, so that what is there was asked for.
 """
 
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any
 
-import msgspec
-
 from sevengate.routing.addresses import range_text
-from sevengate.routing.policies import AddressRange, AddressRules, Policies
+from sevengate.routing.policies import NO_POLICIES, AddressRange, Policies, Policy
 from sevengate.routing.table import Backend, Certificate, Host, Match, Route, RoutingTable, WeightedBackend
+from sevengate.routing.template import Template
 
 #: A JSON object.
 Plain = dict[str, Any]
@@ -75,15 +75,12 @@ def plain_choices(choices: Iterable[WeightedBackend]) -> list[Plain]:
 
 
 def plain_policies(policies: Policies) -> Plain:
-    """Give the policies that differ from the default."""
-    plain: Plain = msgspec.to_builtins(policies)
-    if policies.redirect:
-        plain["redirect"]["location"] = str(policies.redirect.location)
-    if policies.balance.hash_by:
-        plain["balance"]["hash_by"] = str(policies.balance.hash_by)
-    if policies.addresses:
-        plain["addresses"] = _plain_addresses(policies.addresses)
-    return plain
+    """Give the policies that differ from the default, each in full."""
+    return {
+        field: _plain(value)
+        for field in policies.__struct_fields__
+        if (value := getattr(policies, field)) != getattr(NO_POLICIES, field)
+    }
 
 
 def plain_backend(backend: Backend) -> Plain:
@@ -100,9 +97,13 @@ def plain_certificate(certificate: Certificate) -> Plain:
     return {"name": certificate.name, "names": list(certificate.names), "not_after": certificate.not_after or None}
 
 
-def _plain_addresses(rules: AddressRules) -> Plain:
-    return {"allow": None if rules.allow is None else _blocks(rules.allow), "deny": _blocks(rules.deny)}
-
-
-def _blocks(ranges: Iterable[AddressRange]) -> list[str]:
-    return [block for held in ranges for block in range_text(held).split()]
+def _plain(value: object) -> Any:
+    if isinstance(value, Template):
+        return str(value)
+    if isinstance(value, AddressRange):
+        return range_text(value)
+    if isinstance(value, Policy):
+        return {field: _plain(getattr(value, field)) for field in value.__struct_fields__}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value.value if isinstance(value, Enum) else value

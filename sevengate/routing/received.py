@@ -16,9 +16,6 @@ from sevengate.routing.table import ValueSource
 from sevengate.routing.template import Template
 from sevengate.routing.uri import host_name, normalise, query, to_text
 
-#: Names of headers that NGINX does not drop (ignore_invalid_headers on, underscores_in_headers off).
-_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
-
 #: What `$request_id` is offline, where no request has an identity.
 _NO_REQUEST_ID: Final = "0" * 32
 
@@ -45,7 +42,7 @@ class Received(msgspec.Struct, frozen=True):
             return fixed[name]
         family, _, rest = name.partition("_")
         source = {"http": ValueSource.HEADER, "arg": ValueSource.QUERY, "cookie": ValueSource.COOKIE}[family]
-        return self.value(source, rest.replace("_", "-") if source is ValueSource.HEADER else rest)
+        return self.value(source, rest)
 
     def text(self, template: Template) -> str:
         """Give what a Template says for this request; what the request does not have is empty."""
@@ -76,7 +73,8 @@ def receive(request: Request) -> Received:
 
 
 def _header(request: Request, name: str) -> str | None:
-    return request.header(name) if _HEADER_NAME.fullmatch(name) else None
+    # A variable's name has "_" where the header has "-", and NGINX drops headers that have "_" themselves.
+    return request.header(name.lower().replace("_", "-"))
 
 
 def _argument(args: str, name: str) -> str | None:
