@@ -285,15 +285,4 @@ class Pod(Object):
     ready: bool = False
 
 
-AnyObject = (
-    Ingress
-    | IngressClass
-    | Service
-    | EndpointSlice
-    | Endpoints
-    | Secret
-    | ConfigMap
-    | Namespace
-    | Node
-    | Pod
-)
+AnyObject = Ingress | IngressClass | Service | EndpointSlice | Endpoints | Secret | ConfigMap | Namespace | Node | Pod
