@@ -7,6 +7,7 @@ after a failure too, no process stays behind. Everything is a real one: sockets,
 """
 
 import argparse
+import ctypes
 import os
 import shlex
 import shutil
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -126,30 +127,43 @@ def web_server(name: str, address: str, port: int) -> Iterator[None]:
         server.server_close()
 
 
-def session_processes(session: int) -> dict[int, str]:
-    """Give the processes of a session that have not ended yet: pid and command line (proc(5))."""
-    found = {}
+def adopt_orphans() -> None:
+    """Become the parent of processes whose own parent dies, so that none escapes (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    pr_set_child_subreaper = 36
+    if ctypes.CDLL(None, use_errno=True).prctl(pr_set_child_subreaper, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def descendants() -> dict[int, str]:
+    """Give our children, their children and so on, as long as they live: pid and command line (proc(5))."""
+    parents, commands = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, _, _, sid = stat.read_text().rpartition(")")[2].split()[:4]
-            if int(sid) == session and state != "Z":
-                found[int(stat.parent.name)] = (stat.parent / "cmdline").read_text().replace("\0", " ").strip()
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            command = (stat.parent / "cmdline").read_text().replace("\0", " ").strip()
         except OSError:
             continue
-    return found
+        if state != "Z":
+            pid = int(stat.parent.name)
+            parents[pid], commands[pid] = int(parent), command
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return {pid: commands[pid] for pid in found - {os.getpid()}}
 
 
 def stop(sevengate: "subprocess.Popen[bytes]") -> None:
-    """End Sevengate gently, then whatever of its session is left; raise DemoError if that was needed."""
+    """End Sevengate gently, then whatever is left of it; raise DemoError if that was needed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind
     sevengate.terminate()
     try:
         sevengate.wait(PATIENCE)
-        wait_until(lambda: not session_processes(sevengate.pid), "every process to end")
+        wait_until(lambda: not descendants(), "every process to end")
     except (subprocess.TimeoutExpired, DemoError):
-        left = session_processes(sevengate.pid)
+        left = descendants()
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         raise DemoError(f"processes had to be killed: {left}") from None
 
 
@@ -265,12 +279,12 @@ def show_explain(transcript: Transcript) -> None:
     transcript.expect("default/www" in answer and "127.0.1.12" in answer, "explain names the Ingress and the endpoints")
 
 
-def show_edit(transcript: Transcript, ports: Ports, session: int) -> None:
+def show_edit(transcript: Transcript, ports: Ports) -> None:
     """Write a new manifest, and see it live while the same NGINX workers go on serving."""
     transcript.heading("A new Ingress is written to the folder: live, with 0 reloads")
     command = ["curl", "-s", "-H", "Host: news.kgc.com", url("http", ADDRESS, ports.http)]
     answers = {f"this is {name}" for name in SERVERS}
-    workers = nginx_workers(session)
+    workers = nginx_workers()
     transcript.expect(transcript.run(command).strip() not in answers, "news.kgc.com is not served yet")
 
     started = time.monotonic()
@@ -280,15 +294,15 @@ def show_edit(transcript: Transcript, ports: Ports, session: int) -> None:
     elapsed = time.monotonic() - started
     transcript.expect(transcript.run(command).strip() in answers, "news.kgc.com is served")
 
-    same = bool(workers) and nginx_workers(session) == workers
+    same = bool(workers) and nginx_workers() == workers
     transcript.expect(same, "the same NGINX workers serve as before, so nothing was reloaded")
     if same:
         print(f"  live {elapsed:.1f} s after it was written; the same {len(workers)} NGINX workers serve: 0 reloads")
 
 
-def nginx_workers(session: int) -> set[int]:
+def nginx_workers() -> set[int]:
     """Give the pids of NGINX's worker processes: a reload replaces them all."""
-    return {pid for pid, command in session_processes(session).items() if command.startswith("nginx: worker process")}
+    return {pid for pid, command in descendants().items() if command.startswith("nginx: worker process")}
 
 
 def play(*, once: bool) -> list[str]:
@@ -311,7 +325,7 @@ def play(*, once: bool) -> list[str]:
         show_unknown_host(transcript, ports)
         show_https(transcript, ports)
         show_explain(transcript)
-        show_edit(transcript, ports, sevengate.pid)
+        show_edit(transcript, ports)
         if not once:
             stay(sevengate)
     return transcript.failures
@@ -339,6 +353,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Two web servers behind Sevengate.")
     parser.add_argument("--once", action="store_true", help="verify every answer and end")
     once = parser.parse_args().once
+    adopt_orphans()
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
     try:
