@@ -1,0 +1,306 @@
+"""The NGINX master as a child of this process: test, start, reload, drain, stop, and the news of its death.
+
+It takes the text of a configuration and keeps everything in one runtime directory (see Runtime). A start or a reload is
+over when the caller's `ready` says that a worker of the new configuration answers; after a reload, besides, no worker
+of the old one accepts connections any more, so what is pushed next meets only new workers. What the configuration says
+is static.py's; what is said over the control socket is control.py's; starting a dead NGINX again is dataplane.py's.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import re
+import shutil
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from sevengate.nginx import ports
+from sevengate.nginx.installation import Installation
+
+log = logging.getLogger("sevengate.nginx")
+
+#: Seconds for a start or a reload. NGINX itself tries for 2.5 s to bind an address that is taken.
+START_LIMIT: Final = 20.0
+#: Seconds between two looks at a state that nobody tells us of.
+LOOK: Final = 0.005
+#: Seconds for processes to go after SIGTERM before they are killed.
+STOP_LIMIT: Final = 5.0
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG: Final = 1
+_MAX_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes, and NGINX adds `unix:` to what it prints
+_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] (?P<text>.*)")
+_TAKEN = re.compile(r"bind\(\) to (?P<address>\S+) failed \(98:")
+_FORBIDDEN = re.compile(r"bind\(\) to (?P<address>\S+) failed \(13:")
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.DEBUG,
+    "notice": logging.DEBUG,
+    "warn": logging.WARNING,
+}
+
+
+#: Whether a worker of the configuration that was asked for answers.
+Ready = Callable[[], Awaitable[bool]]
+
+
+class NginxError(Exception):
+    """NGINX did not do what it was asked; the text says what it said."""
+
+
+class ConfRejectedError(NginxError):
+    """`nginx -t` refuses the configuration."""
+
+
+class AddressTakenError(NginxError):
+    """An address to listen at is taken, or not allowed."""
+
+
+class Runtime:
+    """The directory that one NGINX works in. Its workers may pass through it; `private` is for its owner alone."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.private = directory / "private"
+        self.temporary = directory / "temporary"
+        self.conf = self.private / "nginx.conf"
+        self.pid = self.private / "nginx.pid"
+        self.control = self.private / "control.sock"
+        if len(os.fsencode(self.control)) > _MAX_SOCKET_PATH:
+            raise NginxError(f"{self.control} is too long for the path of a socket; choose a shorter directory")
+
+    def make(self) -> None:
+        """Make the directory; an NGINX that runs as root lets its workers, who are nobody, pass to the temporaries."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.temporary.mkdir(exist_ok=True)
+        self.private.mkdir(exist_ok=True)
+        self.directory.chmod(0o711)
+        self.temporary.chmod(0o711)
+        self.private.chmod(0o700)
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Put a file for NGINX into the private part, readable by its owner only, whole or not at all."""
+        path = self.private / name
+        half = path.with_name(path.name + ".new")
+        half.unlink(missing_ok=True)
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        half.replace(path)
+        return path
+
+    def sweep(self) -> None:
+        """Remove sockets and the pid file of an NGINX that is gone; raise NginxError if it is still there."""
+        for path in self.private.glob("*.sock"):
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(path)) == 0:
+                    raise NginxError(f"another NGINX works in {self.directory}: it answers at {path.name}")
+            path.unlink()
+        self.pid.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Take the directory away with all that is in it."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class NginxProcess:
+    """One NGINX: its master is our child, alone in a process group with its workers."""
+
+    def __init__(self, installation: Installation, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._installation = installation
+        self._master: asyncio.subprocess.Process | None = None
+        self._group = 0
+        self._reader: asyncio.Task[None] | None = None
+        self._complaints: list[str] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether the master lives."""
+        return self._master is not None and self._master.returncode is None
+
+    @property
+    def pid(self) -> int:
+        """The master's process id, 0 before the first start."""
+        return self._master.pid if self._master else 0
+
+    def workers(self) -> dict[int, bool]:
+        """Say of each worker whether it still accepts connections."""
+        return {
+            process.pid: "shutting down" not in process.title
+            for process in ports.group_members(self.pid)
+            if process.pid != self.pid and "worker process" in process.title
+        }
+
+    async def test(self, conf: str) -> None:
+        """Let NGINX read a configuration; raise ConfRejectedError with what it says."""
+        path = self.runtime.write("test.conf", conf.encode())
+        asked = await self._spawn("-t", "-q", "-c", str(path), errors=asyncio.subprocess.PIPE)
+        _, said = await asked.communicate()
+        lines = [_parsed(line)[1] for line in said.decode(errors="replace").splitlines()]
+        if asked.returncode:
+            raise ConfRejectedError("nginx refuses its configuration: " + "; ".join(lines))
+        for line in lines:
+            log.warning("%s", line)
+
+    async def start(self, conf: str, ready: Ready) -> None:
+        """Start NGINX and wait until it is ready; raise NginxError, and AddressTakenError for a taken port."""
+        self.runtime.sweep()
+        self.runtime.write("nginx.conf", conf.encode())
+        self._complaints.clear()
+        # A pipe of our own: asyncio's would make it wait for the workers too, which outlive a master that is killed.
+        reading, writing = os.pipe()
+        try:
+            self._master = await self._spawn("-c", str(self.runtime.conf), errors=writing)
+        finally:
+            os.close(writing)
+        self._group = self._master.pid
+        self._reader = asyncio.create_task(self._read(os.fdopen(reading, "rb")))
+        try:
+            await self._wait_until(ready, "start")
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def reload(self, conf: str, ready: Ready) -> None:
+        """Put a configuration in place and wait until only its workers accept; raise NginxError, the old one stays."""
+        previous, old = self.runtime.conf.read_bytes(), self.workers()
+        self.runtime.write("nginx.conf", conf.encode())
+        self._complaints.clear()
+        self._signal(signal.SIGHUP)
+
+        async def replaced() -> bool:
+            return await ready() and not any(self.workers().get(pid) for pid in old)
+
+        try:
+            await self._wait_until(replaced, "reload")
+        except NginxError:
+            self.runtime.write("nginx.conf", previous)
+            raise
+
+    async def quit(self, limit: float) -> None:
+        """Drain: take no more connections, finish what is under way for at most `limit` seconds, then stop."""
+        self._signal(signal.SIGQUIT)
+        await self._gone(limit)
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop at once; nothing of this NGINX is left when it returns."""
+        self._signal(signal.SIGTERM)
+        if not await self._gone(STOP_LIMIT):
+            log.warning("nginx did not stop within %s s and is killed", STOP_LIMIT)
+        await self._kill_group()
+        await self._gone(STOP_LIMIT)
+        if self._reader:
+            await self._reader
+
+    async def died(self) -> int:
+        """Wait for the end of the master, take its orphaned workers away and give its exit status."""
+        if self._master is None:
+            raise NginxError("nginx was never started")
+        status = await self._master.wait()
+        await self._kill_group()
+        return status
+
+    async def _spawn(self, *args: str, errors: int) -> asyncio.subprocess.Process:
+        parent = os.getpid()
+        return await asyncio.create_subprocess_exec(
+            self._installation.executable,
+            *("-p", str(self.runtime.directory), "-e", "stderr", *args),
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+            preexec_fn=lambda: _die_with(parent),
+        )
+
+    async def _read(self, pipe: BinaryIO) -> None:
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), pipe
+        )
+        while line := await _line(stream):
+            level, text = _parsed(line)
+            log.log(_LEVELS.get(level, logging.ERROR), "%s", text)
+            if level == "emerg":
+                self._complaints.append(text)
+        transport.close()
+
+    async def _wait_until(self, reached: Ready, what: str) -> None:
+        try:
+            async with asyncio.timeout(START_LIMIT):
+                while not await reached():
+                    self._check(what)
+                    await asyncio.sleep(LOOK)
+        except TimeoutError as error:
+            raise NginxError(f"nginx did not {what} within {START_LIMIT} s") from error
+
+    def _check(self, what: str) -> None:
+        # A start that fails ends the master. A reload that fails leaves it as it was, but it tries to bind an address
+        # that is taken for 2.5 s and may succeed, so those complaints alone decide nothing.
+        refused = [complaint for complaint in self._complaints if not complaint.startswith("bind() to")]
+        if self.running and not (what == "reload" and refused):
+            return
+        for complaint in self._complaints:
+            _raise_for_address(complaint)
+        said = "; ".join(refused) or f"it ended with status {self._master and self._master.returncode}"
+        raise NginxError(f"nginx could not {what}: {said}")
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._master and self._master.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._master.send_signal(number)
+
+    async def _gone(self, limit: float) -> bool:
+        if self._master is None:
+            return True
+        try:
+            async with asyncio.timeout(limit):
+                await self._master.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _kill_group(self) -> None:
+        """Kill whoever is left: workers outlive a master that was killed, and hold its addresses."""
+        while self._group and ports.group_members(self._group):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._group, signal.SIGKILL)
+            await asyncio.sleep(LOOK)
+        self._group = 0  # from now on the number may be another's
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to stop this process when its parent dies (prctl(2), PR_SET_PDEATHSIG)."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    try:
+        return await stream.readline()
+    except ValueError:  # a line of more than 64 kB, of which the rest follows
+        return b"[warn] a very long line\n"
+
+
+def _parsed(line: bytes | str) -> tuple[str, str]:
+    text = (line.decode(errors="replace") if isinstance(line, bytes) else line).strip()
+    found = _LINE.match(text)
+    return (found["level"], found["text"]) if found else ("error", text.removeprefix("nginx: "))
+
+
+def _raise_for_address(complaint: str) -> None:
+    taken = _TAKEN.search(complaint)
+    if taken:
+        host, _, port = taken["address"].rpartition(":")
+        owner = ports.listener(host.strip("[]"), int(port)) if port.isdecimal() else ""
+        raise AddressTakenError(f"{taken['address']} is taken by {owner or 'another process'}")
+    forbidden = _FORBIDDEN.search(complaint)
+    if forbidden:
+        raise AddressTakenError(
+            f"not allowed to listen at {forbidden['address']}: ports below 1024 need root or CAP_NET_BIND_SERVICE"
+        )

@@ -1,0 +1,21 @@
+"""Waiting for what is to come, bounded, and ports on which nobody listens."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+LIMIT = 20.0
+
+
+async def until(reached: Callable[[], object], limit: float = LIMIT) -> None:
+    """Come back when `reached()` is true; raise TimeoutError after `limit` seconds, so that a test fails."""
+    async with asyncio.timeout(limit):
+        while not reached():  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.005)
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """Pick a port on which nobody listens."""
+    with socket.socket() as picked:
+        picked.bind((address, 0))
+        return int(picked.getsockname()[1])
