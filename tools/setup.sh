@@ -45,15 +45,14 @@ install_debian_packages() {
     fi
     [[ ${#missing[@]} -gt 0 ]] || return 0
 
-    say "installing Debian packages: ${missing[*]}"
-    if [[ $(id -u) -eq 0 ]]; then
-        bash tools/apt_install.sh "${missing[@]}"
-    elif sudo -n true 2>/dev/null; then
-        sudo -n bash tools/apt_install.sh "${missing[@]}"
-    else
-        fail "that needs root. Run this, then try again:
+    local root=()
+    if [[ $(id -u) -ne 0 ]]; then
+        sudo -n true 2>/dev/null || fail "Debian packages are missing, and installing them needs root. Run this, then try again:
     sudo bash tools/apt_install.sh ${missing[*]}"
+        root=(sudo -n)
     fi
+    say "installing Debian packages: ${missing[*]}"
+    "${root[@]}" bash tools/apt_install.sh "${missing[@]}"
 }
 
 # --- Python packages
