@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -353,6 +354,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Two web servers behind Sevengate.")
     parser.add_argument("--once", action="store_true", help="verify every answer and end")
     once = parser.parse_args().once
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a reader at the end of a pipe waits for lines too
     adopt_orphans()
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,27 +21,25 @@ PACKAGE_SOURCE = re.compile(
 )
 
 
-def tracked_files() -> list[Path]:
-    """Give the files that Git knows and that are there."""
+def tracked_texts() -> Iterator[tuple[str, str]]:
+    """Give name and text of each file that Git knows and that is there; what is no UTF-8 text is passed over."""
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
-    return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+    for name in filter(None, listing.stdout.split("\0")):
+        with suppress(FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
+            yield name, (ROOT / name).read_text(encoding="utf-8")
 
 
-def findings(file: Path) -> Iterator[str]:
+def findings(name: str, text: str) -> Iterator[str]:
     """Give `file:line: what` for each line that names a machine's path or a package source."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        return
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.splitlines(), 1):
         for what, pattern in (("path of one machine", MACHINE_PATH), ("source of packages", PACKAGE_SOURCE)):
             if found := pattern.search(line):
-                yield f"{file.relative_to(ROOT)}:{number}: {what}: {found[0]}"
+                yield f"{name}:{number}: {what}: {found[0]}"
 
 
 def main() -> int:
     """Print all findings; give 1 if there are any."""
-    found = [finding for file in tracked_files() if file != Path(__file__).resolve() for finding in findings(file)]
+    found = [finding for name, text in tracked_texts() for finding in findings(name, text)]
     for finding in found:
         print(finding)
     return 1 if found else 0
