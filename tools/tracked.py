@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PRIVATE_ROOTS = ("home/[a-z]", "root/[.a-z]", "Users/[A-Za-z]", "work/[a-z]", "workspace/[a-z]", "farm/[a-z]")
 MACHINE_PATH = re.compile(rf"(?<![\w./$}}:-])/(?:{'|'.join(PRIVATE_ROOTS)})")
 PACKAGE_SOURCE = re.compile(
-    r"https?://\S*(?:/simple\b|pypi|pythonhosted|/packages/|registry)|--(?:extra-)?index-url|--find-links"
+    r"https?://\S*(?:/simple(?![\w-])|pypi|pythonhosted|/packages/|registry)|--(?:extra-)?index-url|--find-link[s]"
 )
 
 
