@@ -5,6 +5,7 @@ knows what changed and says so: nothing downstream ever has to search 10,000 obj
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -55,7 +56,10 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All objects that are known, by key. Endpoint slices are grouped by the key of their Service."""
+    """All objects that are known, by key. Endpoint slices are grouped by the key of their Service.
+
+    `slice_services` says to which Service each slice belongs, as a deleted slice is named by its own key alone.
+    """
 
     ingresses: Mapping[str, Ingress] = {}
     ingress_classes: Mapping[str, IngressClass] = {}
@@ -67,7 +71,102 @@ class Snapshot(msgspec.Struct, frozen=True):
     namespaces: Mapping[str, Namespace] = {}
     nodes: Mapping[str, Node] = {}
     pods: Mapping[str, Pod] = {}
+    slice_services: Mapping[str, str] = {}
 
     def after(self, events: Iterable[AnyObject | Deleted]) -> tuple["Snapshot", Changes]:
-        """Give the Snapshot after `events` (objects that are there now, and Deleted), and what they changed."""
-        raise NotImplementedError
+        """Give the Snapshot after `events` (objects that are there now, and Deleted), and what they changed.
+
+        An event whose object equals the one held changes nothing, and the one held stays.
+        """
+        edit = _Edit(self)
+        for event in events:
+            edit.take(event)
+        return edit.done()
+
+
+#: The field of Snapshot for each kind that is kept by its own key.
+_FIELDS: Final = {
+    Ingress.KIND: "ingresses",
+    IngressClass.KIND: "ingress_classes",
+    Service.KIND: "services",
+    Endpoints.KIND: "endpoints",
+    Secret.KIND: "secrets",
+    ConfigMap.KIND: "config_maps",
+    Namespace.KIND: "namespaces",
+    Node.KIND: "nodes",
+    Pod.KIND: "pods",
+}
+
+
+class _Edit:
+    """A Snapshot in the making: a mapping is copied before the first write to it, the others stay shared."""
+
+    def __init__(self, base: Snapshot) -> None:
+        self._base = base
+        self._copies: dict[str, dict[str, Any]] = {}
+        self._changed: dict[str, set[str]] = {}
+
+    def done(self) -> tuple[Snapshot, Changes]:
+        if not self._copies:
+            return self._base, Changes()
+        changes = {field: frozenset(keys) for field, keys in self._changed.items()}
+        return msgspec.structs.replace(self._base, **self._copies), Changes(**changes)
+
+    def take(self, event: AnyObject | Deleted) -> None:
+        if isinstance(event, EndpointSlice):
+            self._put_slice(event)
+        elif isinstance(event, Deleted):
+            self._delete(event)
+        elif self._held(_FIELDS[event.KIND]).get(event.key) != event:
+            self._write(_FIELDS[event.KIND])[event.key] = event
+            self._mark(_FIELDS[event.KIND], event.key)
+
+    def _delete(self, event: Deleted) -> None:
+        if event.kind == EndpointSlice.KIND:
+            self._remove_slice(event.key)
+        elif event.key in self._held(_FIELDS[event.kind]):
+            del self._write(_FIELDS[event.kind])[event.key]
+            self._mark(_FIELDS[event.kind], event.key)
+
+    def _put_slice(self, endpoint_slice: EndpointSlice) -> None:
+        key, service = endpoint_slice.key, endpoint_slice.service_key
+        before = self._held("slice_services").get(key)
+        if before is not None and (before != service or not endpoint_slice.service):
+            self._remove_slice(key)
+        if not endpoint_slice.service:
+            return
+        group = self._held("endpoint_slices").get(service, ())
+        if endpoint_slice in group:
+            return
+        others = [other for other in group if other.key != key]
+        self._write("endpoint_slices")[service] = tuple(sorted([*others, endpoint_slice], key=_name))
+        if before != service:
+            self._write("slice_services")[key] = service
+        self._mark("endpoints", service)
+
+    def _remove_slice(self, key: str) -> None:
+        service = self._held("slice_services").get(key)
+        if service is None:
+            return
+        groups = self._write("endpoint_slices")
+        groups[service] = tuple(other for other in groups[service] if other.key != key)
+        if not groups[service]:
+            del groups[service]
+        del self._write("slice_services")[key]
+        self._mark("endpoints", service)
+
+    def _held(self, field: str) -> Mapping[str, Any]:
+        held: Mapping[str, Any] = self._copies[field] if field in self._copies else getattr(self._base, field)
+        return held
+
+    def _write(self, field: str) -> dict[str, Any]:
+        if field not in self._copies:
+            self._copies[field] = dict(getattr(self._base, field))
+        return self._copies[field]
+
+    def _mark(self, field: str, key: str) -> None:
+        self._changed.setdefault(field, set()).add(key)
+
+
+def _name(endpoint_slice: EndpointSlice) -> str:
+    return endpoint_slice.metadata.name

@@ -1,0 +1,250 @@
+"""The text of one manifest file becomes objects that remember where they stand.
+
+A file holds documents between `---` lines, in YAML or JSON; a document holds one object or a list of them. Each
+document is parsed on its own, so that a broken one loses only itself. Positions are not kept while reading: a Document
+keeps its text, and the line of a field is found by composing that one text again when somebody asks for it, which is
+when there is something to complain about. Files and folders are the business of files.py.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import yaml
+
+from sevengate.diagnostics import Diagnostic, Origin, Report, Where
+from sevengate.kube.decode import decode
+from sevengate.kube.objects import AnyObject
+from sevengate.kube.yaml11 import BrokenText, documents, whole
+
+
+class Document:
+    """The text of one document, and where it stands: its file, and how many lines of that are before it."""
+
+    def __init__(self, file: str, text: str, lines_before: int, number: int = 0) -> None:
+        self.file = file
+        self._text = text
+        self._lines_before = lines_before
+        self._number = number
+
+    def lines(self) -> "Lines":
+        """Compose the text once more, to ask for the lines of its fields."""
+        return Lines(self._text, self._lines_before, self._number)
+
+
+class Lines:
+    """Gives the lines of one document's fields; it is as large as the document, so nobody keeps it for long."""
+
+    def __init__(self, text: str, lines_before: int, number: int) -> None:
+        self._text = text
+        self._lines_before = lines_before
+        self._number = number
+
+    def of(self, field: str) -> int:
+        """Give the line (from 1) of a field, or of the nearest of its parents that is there."""
+        node = self._root
+        line = node.start_mark.line if node else 0
+        for step in _steps(field):
+            found = _child(node, step)
+            if found is None:
+                break
+            line, node = found
+        return self._lines_before + line + 1
+
+    @cached_property
+    def _root(self) -> yaml.Node | None:
+        loader = yaml.CSafeLoader(self._text)
+        node = None
+        try:
+            for _ in range(self._number + 1):
+                node = loader.get_node() if loader.check_node() else None
+        except yaml.YAMLError:
+            # JSON with a surrogate pair is no YAML; the document's first line is near enough.
+            return None
+        return node
+
+
+class Definition(NamedTuple):
+    """An object and where it is written: its document, and `items[3]` and the like if that is a list."""
+
+    object: AnyObject
+    document: Document
+    inside: str = ""
+
+    def origin(self, field: str = "", lines: Lines | None = None) -> Origin:
+        """Give the file and line of a field of the object."""
+        line = (lines or self.document.lines()).of(_join(self.inside, field))
+        return Origin(self.document.file, line)
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What one file holds: objects in their order, and all that was to say about them."""
+
+    file: str
+    definitions: tuple[Definition, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def read(text: str, file: str, *, default_namespace: str = "default") -> Manifest:
+    """Read all objects of a text; `file` is what diagnostics call it."""
+    report = Report()
+    definitions: list[Definition] = []
+    for chunk in _chunks(text, file, report):
+        lines = chunk.document.lines()
+        for inside, plain in _items(chunk.plain):
+            found = Report()
+            thing = decode(plain, found, default_namespace=default_namespace)
+            report.extend(_placed(diagnostic, chunk.document.file, inside, lines) for diagnostic in found)
+            if thing is not None:
+                definitions.append(Definition(thing, chunk.document, inside))
+    return Manifest(file, tuple(definitions), report.done())
+
+
+def _placed(diagnostic: Diagnostic, file: str, inside: str, lines: Lines) -> Diagnostic:
+    where = diagnostic.where
+    origin = Origin(file, lines.of(_join(inside, where.field)))
+    return msgspec.structs.replace(diagnostic, where=Where(where.object, where.field, origin))
+
+
+# --- a text and its documents
+
+
+class _Chunk(NamedTuple):
+    document: Document
+    plain: object
+
+
+_SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
+_PREAMBLE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n|%[^\n]*\n)*")
+
+
+def _chunks(text: str, file: str, report: Report) -> Iterator[_Chunk]:
+    line = 0
+    for part in _parts(text):
+        try:
+            yield from _parsed(part, file, line)
+        except BrokenText as broken:
+            report.error(broken.code, Where(origin=Origin(file, line + broken.line)), broken.message)
+        line += part.count("\n")
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Split before each `---` line; no YAML value can hold one. Directives and comments stay with what they precede."""
+    start = 0
+    for separator in _SEPARATOR.finditer(text):
+        if not _PREAMBLE.fullmatch(text, start, separator.start()):
+            yield text[start : separator.start()]
+            start = separator.start()
+    yield text[start:]
+
+
+def _parsed(part: str, file: str, line: int) -> Iterator[_Chunk]:
+    if part.lstrip().startswith("{"):
+        texts = _json_texts(part)
+        if texts is not None:
+            for start, end, plain in texts:
+                yield _Chunk(Document(file, part[start:end], line + part.count("\n", 0, start)), plain)
+            return
+    for number, (_, plain) in enumerate(documents(part)):
+        if plain is not None:
+            yield _Chunk(Document(file, part, line, number), plain)
+
+
+# --- JSON
+
+
+def _json_texts(text: str) -> list[tuple[int, int, object]] | None:
+    """Give start, end and value of each JSON text, or None if this is not JSON; it may be YAML that begins with {.
+
+    Where a key stands twice it is None as well, because the YAML reader knows how to say so, and in which line.
+    """
+    texts: list[tuple[int, int, object]] = []
+    end = 0
+    try:
+        while (start := _NOT_SPACE.search(text, end)) is not None:
+            plain, end = _JSON.raw_decode(text, start.start())
+            texts.append((start.start(), end, plain))
+        if _SURROGATE.search(text):
+            # A lone surrogate would be text that nobody can write again.
+            msgspec.json.encode([plain for _, _, plain in texts])
+    except (ValueError, RecursionError):
+        return None
+    return texts
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
+        raise ValueError("a key stands twice")
+    return mapping
+
+
+def _finite(text: str) -> object:
+    number = whole(float(text))
+    if number is None:
+        raise ValueError("a number is too large")
+    return number
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)
+_NOT_SPACE = re.compile(r"[^ \t\r\n]")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+
+
+# --- lists
+
+
+def _items(plain: object, inside: str = "") -> Iterator[tuple[str, object]]:
+    """Give the objects of a `kind: List`, `IngressList` and so on with their fields in it, or the one object itself."""
+    if not isinstance(plain, dict) or not _is_list(plain):
+        yield inside, plain
+    elif not isinstance(items := plain["items"] or [], list):
+        yield _join(inside, "items"), items
+    else:
+        for i, item in enumerate(items):
+            yield from _items(_typed(item, plain), _join(inside, f"items[{i}]"))
+
+
+def _is_list(plain: dict[str, Any]) -> bool:
+    kind = plain.get("kind")
+    return isinstance(kind, str) and kind.endswith("List") and "items" in plain
+
+
+def _typed(item: object, parent: dict[str, Any]) -> object:
+    """Items of an IngressList may leave out what the list says already; those of a List may not."""
+    kind = parent["kind"].removesuffix("List")
+    if not isinstance(item, dict) or not kind or "kind" in item:
+        return item
+    return {"apiVersion": parent.get("apiVersion"), "kind": kind, **item}
+
+
+# --- fields and their lines
+
+_STEP = re.compile(r"\[(?P<bracket>[^\]]*)\]|(?P<name>[^.\[]+)")
+
+
+def _join(parent: str, field: str) -> str:
+    return f"{parent}.{field}" if parent and field else parent or field
+
+
+def _steps(field: str) -> Iterator[str]:
+    for match in _STEP.finditer(field):
+        yield match["name"] or match["bracket"]
+
+
+def _child(node: yaml.Node | None, step: str) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == step:
+                return key.start_mark.line, value
+    if isinstance(node, yaml.SequenceNode) and step.isdecimal() and int(step) < len(node.value):
+        child = node.value[int(step)]
+        return child.start_mark.line, child
+    return None
