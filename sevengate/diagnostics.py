@@ -131,6 +131,7 @@ CODES: Final[dict[str, str]] = {
     "manifest/duplicate-object": "The same object is defined twice; the later definition is used.",
     "manifest/too-large": "Text or nesting of a size that no API server would take.",
     "manifest/nothing-found": "A path holds no manifest at all.",
+    "manifest/kept": "An edit cannot be read; what was last read from the file is used until it can.",
     # names and fields of Kubernetes objects
     "object/invalid-name": "A name is not one that the Kubernetes API allows.",
     "object/invalid-value": "A field's value is not one that the Kubernetes API allows.",

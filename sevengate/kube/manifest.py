@@ -9,7 +9,7 @@ when there is something to complain about. Files and folders are the business of
 import json
 import re
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -75,9 +75,21 @@ class Definition(NamedTuple):
     inside: str = ""
 
     def origin(self, field: str = "", lines: Lines | None = None) -> Origin:
-        """Give the file and line of a field of the object."""
+        """Give the file and line of a field of the object; `lines` are the document's, if they are at hand."""
         line = (lines or self.document.lines()).of(_join(self.inside, field))
         return Origin(self.document.file, line)
+
+
+class Locator:
+    """Finds the lines of many fields in a row, and composes a document once as long as they are about it."""
+
+    def __init__(self) -> None:
+        # Two, because one object is often compared with another; not more, because lines weigh a lot.
+        self._lines = lru_cache(maxsize=2)(Document.lines)
+
+    def origin(self, definition: Definition, field: str = "") -> Origin:
+        """Give the file and line of a field of an object, or of the nearest parent that is there."""
+        return definition.origin(field, self._lines(definition.document))
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -31,6 +31,10 @@ class Deleted(msgspec.Struct, frozen=True, gc=False):
     key: str
 
 
+#: What a watch tells: an object as it is now, or that one is gone.
+Event = AnyObject | Deleted
+
+
 class Changes(msgspec.Struct, frozen=True):
     """Keys of the objects that were added, changed or deleted, by the field of Snapshot that holds them.
 
@@ -73,7 +77,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     pods: Mapping[str, Pod] = {}
     slice_services: Mapping[str, str] = {}
 
-    def after(self, events: Iterable[AnyObject | Deleted]) -> tuple["Snapshot", Changes]:
+    def after(self, events: Iterable[Event]) -> tuple["Snapshot", Changes]:
         """Give the Snapshot after `events` (objects that are there now, and Deleted), and what they changed.
 
         An event whose object equals the one held changes nothing, and the one held stays.
@@ -112,7 +116,7 @@ class _Edit:
         changes = {field: frozenset(keys) for field, keys in self._changed.items()}
         return msgspec.structs.replace(self._base, **self._copies), Changes(**changes)
 
-    def take(self, event: AnyObject | Deleted) -> None:
+    def take(self, event: Event) -> None:
         if isinstance(event, EndpointSlice):
             self._put_slice(event)
         elif isinstance(event, Deleted):
