@@ -16,6 +16,9 @@ from sevengate.routing.table import ValueSource
 from sevengate.routing.template import Template
 from sevengate.routing.uri import host_name, normalise, query, to_text
 
+#: NGINX takes cookies apart at commas too.
+_COOKIE_END: Final = re.compile(r"^[^;,]*[;,]? *")
+
 #: What `$request_id` is offline, where no request has an identity.
 _NO_REQUEST_ID: Final = "0" * 32
 
@@ -87,12 +90,19 @@ def _argument(args: str, name: str) -> str | None:
 
 
 def _cookie(request: Request, name: str) -> str | None:
-    """Give the first cookie of that name in any Cookie header; the name in any case (RFC 6265, section 5.4)."""
-    for key, header in request.headers:
-        if key == "cookie" and (found := re.search(_cookie_pattern(name), header)):
-            return found[1]
+    """Give the first cookie of that name in any Cookie header; the name in any case."""
+    found = (_cookie_in(header, name) for key, header in request.headers if key == "cookie")
+    return next((value for value in found if value is not None), None)
+
+
+def _cookie_in(header: str, name: str) -> str | None:
+    rest = header
+    while rest:
+        if rest[: len(name)].lower() == name.lower():
+            rest = rest[len(name) :].lstrip(" ")
+            if rest.startswith("="):
+                return rest[1:].lstrip(" ").partition(";")[0]
+            # NGINX steps over what is not a "=", even over a ";", so `a; a=1` holds no a.
+            rest = rest[1:]
+        rest = _COOKIE_END.sub("", rest, count=1)
     return None
-
-
-def _cookie_pattern(name: str) -> str:
-    return rf"(?i:(?:^|[;,]) *{re.escape(name)} *= *([^;]*))"
