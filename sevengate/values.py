@@ -8,6 +8,7 @@ callers, who make the sentence a Diagnostic; regular expressions are left to rou
 
 import re
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Final, TypeVar
@@ -28,6 +29,9 @@ _UNITS: Final = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0
 #: A year: more would be a slip of the pen, and stays far from where NGINX's milliseconds overflow.
 _LONGEST: Final = 365 * 86_400
 
+#: NGINX reads no argument of a directive that is longer than its buffer of 4096 bytes.
+_LONGEST_LINE: Final = 3900
+
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _SIZE = re.compile(r"([0-9]{1,15})([kKmMgG]?)")
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|[smhdw])\s*")
@@ -41,6 +45,8 @@ _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(
 _PATH = re.compile(r"/[A-Za-z0-9\-._~/:@!&()*+,=%]{0,4095}")
 #: RFC 3986 section 2: unreserved and reserved characters and "%", without the quote that closes one in a shell.
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!&()*+,;=%]*")
+_FILE = re.compile(r"/[A-Za-z0-9._/-]{1,255}")
+_CIPHERS = re.compile(r"[A-Za-z0-9!+@=._:-]{1,4000}")
 _VARIABLE = re.compile(r"\$(?:\{(\w*)\}|(\w*))", re.ASCII)
 
 #: Variables of a request that a value may name, as NGINX names them
@@ -64,6 +70,20 @@ REQUEST_VARIABLES: Final = frozenset(
 )
 #: Families of variables: one header, one query parameter, one cookie.
 REQUEST_FAMILIES: Final = ("http_", "arg_", "cookie_")
+#: What a line of the access log may hold besides: NGINX's own variables that are there in every build, and ours.
+LOG_VARIABLES: Final = REQUEST_VARIABLES | frozenset(
+    """
+    body_bytes_sent bytes_sent connection connection_requests content_length content_type hostname msec nginx_version
+    pid pipe proxy_protocol_addr proxy_protocol_port realip_remote_addr realip_remote_port remote_port remote_user
+    request request_completion request_length request_time server_addr server_protocol ssl_cipher
+    ssl_client_fingerprint ssl_client_i_dn ssl_client_s_dn ssl_client_verify ssl_protocol ssl_server_name
+    ssl_session_id ssl_session_reused status time_iso8601 time_local upstream_addr upstream_bytes_received
+    upstream_bytes_sent upstream_connect_time upstream_header_time upstream_response_length upstream_response_time
+    upstream_status ingress_name namespace proxy_alternative_upstream_name proxy_upstream_name req_id service_name
+    service_port
+    """.split()  # noqa: SIM905 - a name a line would fill pages
+)
+LOG_FAMILIES: Final = (*REQUEST_FAMILIES, "sent_http_", "upstream_http_")
 
 
 class Variable(msgspec.Struct, frozen=True, gc=False):
@@ -274,6 +294,30 @@ def paths(text: str) -> tuple[str, ...]:
     return tuple(path(item.strip()) for item in text.split(",") if item.strip())
 
 
+def file_path(text: str) -> str:
+    """Read the absolute path of a file, without `..`."""
+    if not _FILE.fullmatch(text) or ".." in text.split("/"):
+        raise ValueError(f"{shown(text)} is not the absolute path of a file")
+    return text
+
+
+def ciphers(text: str) -> str:
+    """Read a list of cipher suites as OpenSSL writes it; whether OpenSSL knows them is for NGINX to say."""
+    names = ":".join(re.split(r"[\s:,]+", text.strip(" :")))
+    if not _CIPHERS.fullmatch(names):
+        raise ValueError(f"{shown(text)} is not a list of cipher suites separated by colons")
+    return names
+
+
+def log_format(text: str) -> str:
+    """Read a line of an access log: any printable text, with variables that NGINX has; line breaks become spaces."""
+    line = re.sub(r"\s*\n\s*", " ", text)
+    if not line.isprintable() or len(line.encode()) + line.count('"') + line.count("\\") > _LONGEST_LINE:
+        raise ValueError(f"{shown(text)} is not one line of up to {_LONGEST_LINE} printable characters")
+    interpolation(line, is_log_variable)
+    return line
+
+
 def url_template(text: str) -> str:
     """Read text of a URL in which variables of a request may stand: no spaces, quotes, braces or control characters."""
     literal = "".join(part for part in interpolation(text, is_request_variable) if isinstance(part, str))
@@ -285,6 +329,11 @@ def url_template(text: str) -> str:
 def is_request_variable(name: str) -> bool:
     """Say whether a value may name this variable of a request."""
     return name in REQUEST_VARIABLES or any(name.startswith(family) and name != family for family in REQUEST_FAMILIES)
+
+
+def is_log_variable(name: str) -> bool:
+    """Say whether a line of the access log may hold this variable."""
+    return name in LOG_VARIABLES or any(name.startswith(family) and name != family for family in LOG_FAMILIES)
 
 
 def interpolation(text: str, known: Callable[[str], bool]) -> tuple[str | Variable, ...]:
@@ -299,6 +348,11 @@ def interpolation(text: str, known: Callable[[str], bool]) -> tuple[str | Variab
         end = found.end()
     parts.append(text[end:])
     return tuple(part for part in parts if part)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Give the known word that is most like this one, "" if none is."""
+    return next(iter(get_close_matches(word.lower().replace("_", "-")[:100], known, n=1, cutoff=0.7)), "")
 
 
 def _listed(allowed: Iterable[str]) -> str:
