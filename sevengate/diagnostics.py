@@ -137,7 +137,9 @@ CODES: Final[dict[str, str]] = {
     "object/invalid-value": "A field's value is not one that the Kubernetes API allows.",
     # Ingress
     "ingress/other-class": "The Ingress belongs to another controller's class and is not served.",
+    "ingress/no-class": "The Ingress names no class, and Ingresses without one are not served.",
     "ingress/class-not-found": "spec.ingressClassName names an IngressClass that does not exist.",
+    "ingress/catch-all-disabled": "The Ingress has a default backend, and --disable-catch-all forbids that.",
     "ingress/invalid-host": "A rule's host is not a DNS name, nor a wildcard of one label.",
     "ingress/invalid-path": "A path is not absolute, is too long, or holds what can never be matched.",
     "ingress/resource-backend": "A backend that is a resource and not a Service cannot be served.",
@@ -166,7 +168,9 @@ CODES: Final[dict[str, str]] = {
     "canary/no-primary": "A canary Ingress has no main Ingress with the same host and path; it serves nothing.",
     "canary/second": "A second canary for the same path; only one can be in effect.",
     # settings
+    "setting/config-map-not-found": "The ConfigMap with the settings does not exist; all have their defaults.",
     "setting/unknown": "No ConfigMap key of this name is known.",
     "setting/unsupported": "A known ConfigMap key of ingress-nginx that Sevengate does not carry out yet.",
+    "setting/closed": "A setting that guards access cannot be honoured, so every route is closed.",
     "setting/invalid-value": "A setting's value is not one that it can take; the default is used.",
 }
