@@ -164,12 +164,9 @@ def _pass_over(api_version: str, kind: str, where: Where, report: Report) -> Non
 def _shape(row: Kind, tree: dict[str, object], faults: list[Fault]) -> Shape:
     try:
         return msgspec.convert(tree, row.shape)
-    except msgspec.ValidationError:
-        if row.shape is shapes.Ingress:
-            tree = ingresses.without_broken_paths(tree, faults)
-    try:
-        return msgspec.convert(tree, row.shape)
     except msgspec.ValidationError as error:
+        if row.shape is shapes.Ingress:
+            return ingresses.shape_piece_by_piece(tree, faults)
         raise of_validation(error, tree) from None
 
 

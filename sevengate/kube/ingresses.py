@@ -1,18 +1,20 @@
 """The shape of an Ingress, in any of its versions, becomes an Ingress.
 
 networking.k8s.io/v1 names a backend by service and port; extensions/v1beta1 and networking.k8s.io/v1beta1 say
-serviceName and servicePort and need no pathType. A path that cannot be read is left out and reported, and the other
-paths stay; anything else that cannot be read makes the whole Ingress fall, as it may guard access. Whether hosts and
-paths are ones that can be routed is the compiler's question.
+serviceName and servicePort and need no pathType. What cannot be read in one path is reported and falls alone: if it is
+the backend, the path stays and leads nowhere, for no other route may get its requests; a path that cannot even be
+compared is left out. Anything else that cannot be read makes the whole Ingress fall: without a rule, or without an
+annotation, it would take more requests than it asked for. Whether hosts and paths are ones that can be routed is the
+compiler's question.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from sevengate.kube import shapes
 from sevengate.kube.fault import Fault, of_validation
-from sevengate.kube.names import is_label
 from sevengate.kube.objects import (
     Ingress,
     IngressBackend,
@@ -27,21 +29,21 @@ from sevengate.kube.objects import (
     ServiceRef,
 )
 
-Backend = Callable[[shapes.IngressBackend], IngressBackend]
+S = TypeVar("S", bound=shapes.Shape)
 
 
 def ingress(shape: shapes.Ingress, metadata: Metadata, faults: list[Fault]) -> Ingress:
-    """Make an Ingress of what networking.k8s.io/v1 calls one; paths that cannot be read go to `faults`."""
+    """Make an Ingress of what networking.k8s.io/v1 calls one; what is wrong with single paths goes to `faults`."""
     spec = shape.spec or shapes.IngressSpec()
-    default = _default_backend(spec.default_backend, "spec.defaultBackend", _backend)
-    return _ingress(spec, metadata, default, tuple(_rules(spec, _path, faults)))
+    default = _default_backend(spec.default_backend, "spec.defaultBackend", _V1)
+    return _ingress(spec, metadata, default, tuple(_rules(spec, _V1, faults)))
 
 
 def old_ingress(shape: shapes.Ingress, metadata: Metadata, faults: list[Fault]) -> Ingress:
     """Make an Ingress of what extensions/v1beta1 and networking.k8s.io/v1beta1 call one."""
     spec = shape.spec or shapes.IngressSpec()
-    default = _default_backend(spec.backend, "spec.backend", _old_backend)
-    return _ingress(spec, metadata, default, tuple(_rules(spec, _old_path, faults)))
+    default = _default_backend(spec.backend, "spec.backend", _V1_BETA)
+    return _ingress(spec, metadata, default, tuple(_rules(spec, _V1_BETA, faults)))
 
 
 def ingress_class(shape: shapes.IngressClass, metadata: Metadata, _faults: list[Fault]) -> IngressClass:
@@ -49,37 +51,47 @@ def ingress_class(shape: shapes.IngressClass, metadata: Metadata, _faults: list[
     return IngressClass(metadata=metadata, controller=(shape.spec and shape.spec.controller) or "")
 
 
-def without_broken_paths(plain: dict[str, object], faults: list[Fault]) -> dict[str, object]:
-    """Give an Ingress without the rules and paths of wrong types, which go to `faults`, so that each falls alone."""
+def shape_piece_by_piece(plain: dict[str, object], faults: list[Fault]) -> shapes.Ingress:
+    """Read an Ingress that holds values of wrong types: what is wrong with a path goes to `faults`, the rest raises."""
     spec = plain.get("spec")
     rules = spec.get("rules") if isinstance(spec, dict) else None
     if not isinstance(spec, dict) or not isinstance(rules, list):
-        return plain
-    kept = [rule for i, item in enumerate(rules) for rule in _readable_rule(item, f"spec.rules[{i}]", faults)]
-    return {**plain, "spec": {**spec, "rules": kept}}
+        return _convert(plain, shapes.Ingress)
+    shape = _convert({**plain, "spec": {**spec, "rules": None}}, shapes.Ingress)
+    readable = tuple(_readable_rule(rule, f"spec.rules[{i}]", faults) for i, rule in enumerate(rules))
+    return shapes.Ingress(shape.metadata, shape.spec and msgspec.structs.replace(shape.spec, rules=readable))
 
 
-def _readable_rule(rule: object, field: str, faults: list[Fault]) -> Iterator[object]:
+def _readable_rule(rule: object, field: str, faults: list[Fault]) -> shapes.IngressRule:
     http = rule.get("http") if isinstance(rule, dict) else None
     paths = http.get("paths") if isinstance(http, dict) else None
-    if isinstance(rule, dict) and isinstance(http, dict) and isinstance(paths, list):
-        kept = [
-            path
-            for i, path in enumerate(paths)
-            if _is_readable(path, shapes.IngressPath, f"{field}.http.paths[{i}]", faults)
-        ]
-        rule = {**rule, "http": {**http, "paths": kept}}
-    if _is_readable(rule, shapes.IngressRule, field, faults):
-        yield rule
+    if not isinstance(rule, dict) or not isinstance(http, dict) or not isinstance(paths, list):
+        return _convert(rule, shapes.IngressRule, field)
+    shape = _convert({**rule, "http": {**http, "paths": None}}, shapes.IngressRule, field)
+    readable = (_readable_path(path, f"{field}.http.paths[{i}]", faults) for i, path in enumerate(paths))
+    return shapes.IngressRule(shape.host, shapes.IngressHTTP(tuple(path for path in readable if path)))
 
 
-def _is_readable(plain: object, shape: type[shapes.Shape], field: str, faults: list[Fault]) -> bool:
+def _readable_path(path: object, field: str, faults: list[Fault]) -> shapes.IngressPath | None:
     try:
-        msgspec.convert(plain, shape)
+        return _convert(path, shapes.IngressPath)
+    except Fault as fault:
+        faults.append(fault.under(field))
+        if not isinstance(path, dict) or not fault.field.startswith("backend"):
+            return None
+    try:
+        shape = _convert({**path, "backend": None}, shapes.IngressPath)
+    except Fault as fault:
+        faults.append(fault.under(field))
+        return None
+    return msgspec.structs.replace(shape, backend=_UNREADABLE)
+
+
+def _convert(plain: object, shape: type[S], field: str = "") -> S:
+    try:
+        return msgspec.convert(plain, shape)
     except msgspec.ValidationError as error:
-        faults.append(of_validation(error, plain).under(field))
-        return False
-    return True
+        raise of_validation(error, plain).under(field) from None
 
 
 def _ingress(
@@ -94,60 +106,59 @@ def _ingress(
     )
 
 
-def _rules(
-    spec: shapes.IngressSpec, read: Callable[[shapes.IngressPath], IngressPath], faults: list[Fault]
-) -> Iterator[IngressRule]:
+def _rules(spec: shapes.IngressSpec, version: "_Version", faults: list[Fault]) -> Iterator[IngressRule]:
     for i, rule in enumerate(spec.rules or ()):
-        paths: list[IngressPath] = []
-        for j, path in enumerate((rule.http and rule.http.paths) or ()):
-            try:
-                paths.append(read(path))
-            except Fault as fault:
-                faults.append(fault.under(f"spec.rules[{i}].http.paths[{j}]"))
-        yield IngressRule(rule.host or "", None if rule.http is None else tuple(paths))
+        if rule.http is None:
+            yield IngressRule(rule.host or "")
+        else:
+            paths = _paths(rule.http.paths or (), f"spec.rules[{i}].http.paths", version, faults)
+            yield IngressRule(rule.host or "", tuple(paths))
 
 
-def _path(path: shapes.IngressPath) -> IngressPath:
-    if path.path_type is None:
-        raise Fault("object/invalid-value", "pathType", "pathType is missing", _PATH_TYPE_HINT)
-    return IngressPath(_required(path.backend, _backend), path.path or "", path.path_type)
+def _paths(
+    paths: tuple[shapes.IngressPath, ...], field: str, version: "_Version", faults: list[Fault]
+) -> Iterator[IngressPath]:
+    for i, path in enumerate(paths):
+        path_type = path.path_type or version.path_type
+        if path_type is None:
+            faults.append(Fault("object/invalid-value", f"{field}[{i}].pathType", "pathType is missing", _TYPE_HINT))
+            continue
+        try:
+            backend = version.backend(path.backend)
+        except Fault as fault:
+            faults.append(fault.under(f"{field}[{i}].backend"))
+            backend = _CLOSED
+        yield IngressPath(backend, path.path or "", path_type)
 
 
-def _old_path(path: shapes.IngressPath) -> IngressPath:
-    path_type = path.path_type or PathType.IMPLEMENTATION_SPECIFIC
-    return IngressPath(_required(path.backend, _old_backend), path.path or "", path_type)
-
-
-def _required(backend: shapes.IngressBackend | None, read: Backend) -> IngressBackend:
-    if backend is None:
-        raise Fault("object/invalid-value", "backend", "backend is missing")
-    try:
-        return read(backend)
-    except Fault as fault:
-        raise fault.under("backend") from None
-
-
-def _default_backend(backend: shapes.IngressBackend | None, field: str, read: Backend) -> IngressBackend | None:
+def _default_backend(backend: shapes.IngressBackend | None, field: str, version: "_Version") -> IngressBackend | None:
     if backend is None:
         return None
     try:
-        return read(backend)
+        return version.backend(backend)
     except Fault as fault:
         raise fault.under(field) from None
 
 
-def _backend(backend: shapes.IngressBackend) -> IngressBackend:
-    if backend.service is not None and backend.resource is not None:
+def _backend(backend: shapes.IngressBackend | None) -> IngressBackend:
+    if backend is _UNREADABLE:
+        return _CLOSED
+    service, resource = (backend.service, backend.resource) if backend else (None, None)
+    if service is not None and resource is not None:
         raise Fault("object/invalid-value", "", "A backend cannot be both a service and a resource")
-    if backend.resource is not None:
-        return IngressBackend(resource=_resource(backend.resource))
-    if backend.service is None:
-        hint = _OLD_BACKEND_HINT if backend.service_name else ""
+    if resource is not None:
+        return IngressBackend(resource=_resource(resource))
+    if service is None:
+        hint = _OLD_BACKEND_HINT if backend and backend.service_name else ""
         raise Fault("object/invalid-value", "", "A backend must be a service or a resource", hint)
-    return IngressBackend(_service(backend.service.name, _port(backend.service.port), "service.name"))
+    return IngressBackend(_service(service.name, _port(service.port), "service.name"))
 
 
-def _old_backend(backend: shapes.IngressBackend) -> IngressBackend:
+def _old_backend(backend: shapes.IngressBackend | None) -> IngressBackend:
+    if backend is _UNREADABLE:
+        return _CLOSED
+    if backend is None:
+        raise Fault("object/invalid-value", "", "A backend must be a service or a resource")
     if backend.resource is not None and backend.service_name is not None:
         raise Fault("object/invalid-value", "", "A backend cannot be both a service and a resource")
     if backend.resource is not None:
@@ -158,8 +169,6 @@ def _old_backend(backend: shapes.IngressBackend) -> IngressBackend:
 def _service(name: str | None, port: ServicePortRef, field: str) -> ServiceRef:
     if not name:
         raise Fault("object/invalid-value", field, "The name of the service is missing")
-    if not is_label(name):
-        raise Fault("object/invalid-value", field, f"No service can have the name {name[:80]!r}")
     return ServiceRef(name, port)
 
 
@@ -186,5 +195,19 @@ def _old_port(port: int | str | None) -> ServicePortRef:
     return ServicePortRef(name=port)
 
 
-_PATH_TYPE_HINT = "write pathType: Prefix, Exact or ImplementationSpecific"
-_OLD_BACKEND_HINT = "serviceName and servicePort belong to the old versions; write service: {name, port: {number}}"
+class _Version(NamedTuple):
+    """What differs between the versions: how a backend is written, and what a missing pathType means."""
+
+    backend: Callable[[shapes.IngressBackend | None], IngressBackend]
+    path_type: PathType | None
+
+
+_V1: Final = _Version(_backend, None)
+_V1_BETA: Final = _Version(_old_backend, PathType.IMPLEMENTATION_SPECIFIC)
+
+#: A backend whose types are wrong, which has been told already; and what becomes of any that cannot be read.
+_UNREADABLE: Final = shapes.IngressBackend()
+_CLOSED: Final = IngressBackend()
+
+_TYPE_HINT: Final = "write pathType: Prefix, Exact or ImplementationSpecific"
+_OLD_BACKEND_HINT: Final = "serviceName belongs to the old versions; write service: {name: …, port: {number: …}}"

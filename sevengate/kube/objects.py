@@ -89,7 +89,7 @@ class ResourceRef(Noun):
 
 
 class IngressBackend(Noun):
-    """Where a path leads: a Service, or a resource, never both."""
+    """Where a path leads: a Service or a resource, never both; neither where what was written could not be read."""
 
     service: ServiceRef | None = None
     resource: ResourceRef | None = None
