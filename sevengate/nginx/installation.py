@@ -24,7 +24,11 @@ _LUA_FOLDERS: Final = ("/usr/local/share/lua/5.1", "/usr/share/lua/5.1")
 _LUA_LIBRARIES: Final = ("/usr/local/lib/lua/5.1", "/usr/lib/*/lua/5.1", "/usr/lib/lua/5.1")
 
 
-class NginxMissingError(Exception):
+class NginxError(Exception):
+    """NGINX did not do what it was asked; the text says what it said."""
+
+
+class NginxMissingError(NginxError):
     """NGINX, or a part that it needs, is not installed; the text says how to get it."""
 
     def __init__(self, part: str) -> None:

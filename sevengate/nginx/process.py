@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from sevengate.nginx import ports
-from sevengate.nginx.installation import Installation
+from sevengate.nginx.installation import Installation, NginxError
 
 log = logging.getLogger("sevengate.nginx")
 
@@ -47,10 +47,6 @@ _LEVELS: Final = {
 
 #: Whether a worker of the configuration that was asked for answers.
 Ready = Callable[[], Awaitable[bool]]
-
-
-class NginxError(Exception):
-    """NGINX did not do what it was asked; the text says what it said."""
 
 
 class ConfRejectedError(NginxError):
@@ -149,6 +145,7 @@ class NginxProcess:
 
     async def start(self, conf: str, ready: Ready) -> None:
         """Start NGINX and wait until it is ready; raise NginxError, and AddressTakenError for a taken port."""
+        await self._kill_group()
         self.runtime.sweep()
         self.runtime.write("nginx.conf", conf.encode())
         self._complaints.clear()
@@ -202,8 +199,10 @@ class NginxProcess:
         """Wait for the end of the master, take its orphaned workers away and give its exit status."""
         if self._master is None:
             raise NginxError("nginx was never started")
+        group = self._group
         status = await self._master.wait()
-        await self._kill_group()
+        if self._group == group:  # else it was started again in the meantime, and the old group is gone
+            await self._kill_group()
         return status
 
     async def _spawn(self, *args: str, errors: int) -> asyncio.subprocess.Process:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from sevengate.nginx.conf import Directive, Expr, write
-from sevengate.nginx.installation import APT_COMMAND, NginxMissingError, find_installation
+from sevengate.nginx.installation import APT_COMMAND, NginxError, NginxMissingError, find_installation
 from sevengate.nginx.ports import group_members
-from sevengate.nginx.process import AddressTakenError, ConfRejectedError, NginxError, NginxProcess, Ready, Runtime
+from sevengate.nginx.process import AddressTakenError, ConfRejectedError, NginxProcess, Ready, Runtime
 from tests.waiting import free_port, until
 
 
@@ -257,7 +257,7 @@ def test_draining_finishes_what_is_under_way(runtime: Runtime) -> None:
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from sevengate.nginx.installation import find_installation
+from sevengate.nginx.installation import NginxError, find_installation
 from sevengate.nginx.process import NginxProcess, Runtime
 
 async def main():
