@@ -63,12 +63,17 @@ def groups() -> list[Group]:
     return [_group(plain) for plain in yaml.safe_load(FILE.read_text(encoding="utf-8"))]
 
 
+def table_of(hosts: Mapping[str, Any], default: str = "") -> RoutingTable:
+    """Make a table of what the file holds under `hosts` and `default`."""
+    made = {name: Host(name, tuple(map(_route, routes))) for name, routes in hosts.items()}
+    names = {choice.backend for host in made.values() for route in host.routes for choice in route.backends}
+    fallback = _backend_name(default) if default else ""
+    backends = {name: _backend(name) for name in sorted({*names, fallback} - {""})}
+    return RoutingTable(hosts=made, backends=backends, default_backend=fallback)
+
+
 def _group(plain: Plain) -> Group:
-    hosts = {name: Host(name, tuple(map(_route, routes))) for name, routes in plain["hosts"].items()}
-    names = {choice.backend for host in hosts.values() for route in host.routes for choice in route.backends}
-    default = _backend_name(plain["default"]) if "default" in plain else ""
-    backends = {name: _backend(name) for name in sorted({*names, default} - {""})}
-    table = RoutingTable(hosts=hosts, backends=backends, default_backend=default)
+    table = table_of(plain["hosts"], plain.get("default", ""))
     return Group(plain["about"], table, tuple(map(_case, plain["cases"])))
 
 

@@ -12,6 +12,7 @@ from sevengate.cli.output import Status, output_option, paths_argument, say, say
 from sevengate.cli.urls import header_of, request_of
 from sevengate.diagnostics import Diagnostic
 from sevengate.routing import explain as routing
+from sevengate.routing.misses import Miss
 from sevengate.routing.plain import plain_route
 from sevengate.routing.request import Request
 from sevengate.routing.table import Route
@@ -140,6 +141,6 @@ def _destination(found: routing.Destination) -> tuple[str, str, str]:
     return (found.backend, found.share, " ".join(found.endpoints))
 
 
-def _miss(miss: routing.Miss) -> str:
+def _miss(miss: Miss) -> str:
     rule = f", {_rule(miss.route)} ({miss.route.source.object})" if miss.route else ""
     return f"{host_text(miss.host)}{rule}: {miss.reason}"

@@ -141,13 +141,14 @@ def _host_miss(name: str, asked: str) -> tuple[int, str]:
     if name.startswith("*."):
         return _wildcard_miss(name.removeprefix("*."), asked)
     if asked.endswith(f".{name}"):
-        return _RELATED, f"{asked} is below {name}, and a host stands for itself only"
+        return _SLIP, f"{asked} is below {name}, and a host stands for itself only"
     if name.endswith(f".{asked}"):
-        return _RELATED, f"{asked} lacks the {name.removesuffix(f'.{asked}')!r} in front"
+        return _SLIP, f"{asked} lacks the {name.removesuffix(f'.{asked}')!r} in front"
     wanted, given = name.split("."), asked.split(".")
     differing = [pair for pair in zip(wanted, given, strict=False) if pair[0] != pair[1]]
     if len(wanted) == len(given) and len(differing) == 1:
-        return _SLIP, f"one label differs: {differing[0][1]!r} is not {differing[0][0]!r}"
+        rank = _SLIP if _likeness(*differing[0]) >= _ALIKE else _OTHER
+        return rank, f"one label differs: {differing[0][1]!r} is not {differing[0][0]!r}"
     return _OTHER, "the name is another one"
 
 
