@@ -45,7 +45,7 @@ class Expr(str):
 
 
 class Directive(msgspec.Struct, frozen=True):
-    """One directive: plain arguments are literal text, Exprs may name variables.
+    """One directive: plain arguments are literal text, Exprs may name variables. Without a name it is a row of a `map`.
 
     `block` holds the directives in braces, and `lua` the one call that is the whole body of a `*_by_lua_block`.
     """
@@ -63,7 +63,8 @@ def write(directives: Iterable[Directive]) -> str:
 
 def _lines(directives: Iterable[Directive], indent: str) -> Iterator[str]:
     for directive in directives:
-        head = indent + " ".join((_name(directive.name), *map(quote, directive.args)))
+        name = (_name(directive.name),) if directive.name else ()
+        head = indent + " ".join((*name, *map(quote, directive.args)))
         if directive.lua is not None:
             yield f"{head} {{ {_lua(directive)} }}"
         elif directive.block is not None:

@@ -1,0 +1,531 @@
+-- What NGINX calls, phase by phase: the only file that nginx.conf names.
+--
+-- A request's walk: `route` (rewrite phase) finds the host and its route and lets the policies act in their order: closed,
+-- redirect, https, addresses, rewrite. What then goes to a backend is handed on in ngx.ctx. A route of the default Profile
+-- is proxied in place; another one continues in the named location of its Profile, for which ngx.ctx is put aside under a
+-- number, because ngx.exec clears it. `balance` (balancer phase) picks an endpoint, again for each further try, and `log`
+-- learns from how it went.
+
+local balancer = require "sevengate.nginx.lua.balancer"
+local addresses = require "sevengate.nginx.lua.policies.addresses"
+local affinity = require "sevengate.nginx.lua.policies.affinity"
+local peer = require "ngx.balancer"
+local rewrite = require "sevengate.nginx.lua.policies.rewrite"
+local router = require "sevengate.nginx.lua.router"
+local state = require "sevengate.nginx.lua.state"
+local template = require "sevengate.nginx.lua.policies.template"
+local tls = require "sevengate.nginx.lua.tls"
+
+local byte = string.byte
+local concat = table.concat
+local find = string.find
+local gmatch = string.gmatch
+local gsub = string.gsub
+local ipairs = ipairs
+local lower = string.lower
+local match = string.match
+local min = math.min
+local ngx = ngx
+local random = math.random
+local re_find = ngx.re.find
+local re_match = ngx.re.match
+local sub = string.sub
+local tonumber = tonumber
+
+
+local NO_POLICIES = {}
+-- Compiled once and kept (o), by the just-in-time compiler (j), and blind to case (i).
+local REGEX_FLAGS = "ijo"
+-- A score that no request has renewed for this number of seconds is forgotten.
+local SCORE_SECONDS = 60
+-- Times in the score dictionary's flags are tenths of a second modulo this.
+local CLOCK = 2 ^ 31
+
+
+local _M = {}
+
+
+local conf         -- what `init` was told
+local logs         -- whether the access log names anything that Lua must set
+local turns        -- the dictionary of the turns of round robin
+local scores       -- the dictionary of what endpoints cost lately
+local aside = {}   -- contexts of requests that went through ngx.exec, by number
+local asides = 0
+
+
+local function split(text)
+    local words = {}
+    for word in gmatch(text, "[^/]+") do
+        words[#words + 1] = word
+    end
+    return words
+end
+
+
+-- Takes `name:value` arguments: see LuaConf in sevengate/nginx/static.py. Runs in the master, before the workers fork.
+function _M.init(...)
+    conf = {}
+    for _, argument in ipairs({ ... }) do
+        local name, value = match(argument, "^([%w_]+):(.*)$")
+        conf[name] = tonumber(value) or value
+    end
+    conf.log_variables = split(conf.log_variables)
+    logs = #conf.log_variables > 0
+    state.init(conf)
+    tls.init(conf)
+    turns, scores = ngx.shared.turns, ngx.shared.scores
+end
+
+
+function _M.init_worker()
+    math.randomseed(ngx.now() * 1000 + ngx.worker.pid())
+end
+
+
+-- A request, as router.lua asks it.
+local request = {}
+
+
+function request.method()
+    return ngx.req.get_method()
+end
+
+
+-- A query parameter as $arg_ gives it: the first of the name, not decoded, the name compared without regard to case.
+local function query_parameter(name)
+    local args = ngx.var.args
+    if args then
+        name = lower(name)
+        for pair in gmatch(args, "[^&]+") do
+            local equals = find(pair, "=", 1, true)
+            if equals and lower(sub(pair, 1, equals - 1)) == name then
+                return sub(pair, equals + 1)
+            end
+        end
+    end
+end
+
+
+function request.value(source, name)
+    if source == "header" then
+        return ngx.var["http_" .. gsub(lower(name), "-", "_")]
+
+    elseif source == "cookie" then
+        return ngx.var["cookie_" .. name]
+    end
+
+    return query_parameter(name)
+end
+
+
+-- A pattern that costs too much (lua_regex_match_limit) or cannot be compiled is found nowhere: a route never gets wider.
+function request.found(text, pattern)
+    local from, _, err = re_find(text, pattern, REGEX_FLAGS)
+    if err then
+        ngx.log(ngx.ERR, "pattern ", pattern, ": ", err)
+    end
+    return from ~= nil
+end
+
+
+local function captures(text, pattern)
+    local groups, err = re_match(text, pattern, REGEX_FLAGS)
+    if err then
+        ngx.log(ngx.ERR, "pattern ", pattern, ": ", err)
+    end
+    return groups
+end
+
+
+local function variable(name)
+    return ngx.var[name]
+end
+
+
+-- Whether the client speaks https to us, or to the balancer before us whose word is trusted.
+local function is_https()
+    return ngx.var.pass_access_scheme == "https"
+end
+
+
+-- Answers with a redirect. ngx.redirect takes only some codes.
+local function redirect(code, location)
+    ngx.header["Location"] = location
+    return ngx.exit(code)
+end
+
+
+local function redirect_to_https(rule)
+    local var = ngx.var
+    local target = var.request_uri
+    if not rule.keep_trailing_slash and #target > 1 and byte(target, -1) == 47 then
+        target = sub(target, 1, -2)
+    end
+    return redirect(rule.code, "https://" .. var.host .. target)
+end
+
+
+local function log_source(label, source)
+    local var = ngx.var
+    for _, name in ipairs(conf.log_variables) do
+        if name == "proxy_upstream_name" then
+            var.proxy_upstream_name = label
+        else
+            var[name] = source and source[name] or ""
+        end
+    end
+end
+
+
+-- What nobody serves: the default backend's answer, as the controllers before us gave it.
+local function nobody()
+    ngx.status = ngx.HTTP_NOT_FOUND
+    ngx.header["Content-Type"] = "text/plain"
+    ngx.print("default backend - 404")
+    return ngx.exit(ngx.HTTP_OK)
+end
+
+
+-- Chooses among the route's backends by weight; one that has no endpoints takes no part while others have some.
+local function backend_of(route)
+    if route.backend then
+        return route.backend
+    end
+
+    local candidates, total = {}, 0
+    for _, share in ipairs(route.backends or {}) do
+        if share[2] > 0 and state.size(share[1]) > 0 then
+            total = total + share[2]
+            candidates[#candidates + 1] = { share[1], total }
+        end
+    end
+
+    local drawn = total > 0 and random(total)
+    for _, candidate in ipairs(candidates) do
+        if drawn <= candidate[2] then
+            return candidate[1]
+        end
+    end
+end
+
+
+-- Policies that answer for the backend.
+local function answered(policies)
+    if policies.closed then
+        return ngx.exit(policies.closed)
+    end
+
+    if policies.redirect then
+        return redirect(policies.redirect.code, template.text(policies.redirect.location, variable))
+    end
+
+    if policies.https and not is_https() then
+        return redirect_to_https(policies.https)
+    end
+
+    if policies.addresses and not addresses.admits(policies.addresses, ngx.var.binary_remote_addr) then
+        return ngx.exit(ngx.HTTP_FORBIDDEN)
+    end
+end
+
+
+-- Whether the body's length is not known before it is read: only a static limit can stop such a one.
+local function has_unmeasured_body(length)
+    if length then
+        return false
+    end
+    return ngx.var.http_transfer_encoding ~= nil or ngx.req.http_version() >= 2
+end
+
+
+-- Gives the named location in which the request must go on, or nil to stay.
+local function checked_body(policies)
+    local length = tonumber(ngx.var.content_length)
+    if length and length > policies.limit then
+        return ngx.exit(413)
+    end
+    return policies.exec or (has_unmeasured_body(length) and "@" .. conf.profile)
+end
+
+
+local function rewritten(rule)
+    local var = ngx.var
+    local path = var.uri
+    local target = rewrite.path(rule, path, captures)
+    local query = find(target, "?", 1, true)
+    if query then
+        local args = var.args
+        ngx.req.set_uri_args(sub(target, query + 1) .. (args and "&" .. args or ""))
+        target = sub(target, 1, query - 1)
+    end
+    if byte(target) ~= 47 then
+        target = "/" .. target
+    end
+    ngx.req.set_uri(target, false, true)
+end
+
+
+local function continue_in(location, ctx)
+    asides = asides + 1
+    aside[asides] = ctx
+    ngx.var.sevengate_aside = asides
+    return ngx.exec(location)
+end
+
+
+-- What the policies that do not answer change on the way, for the few requests whose route has any.
+local function prepare(policies)
+    if policies.upstream_host then
+        ngx.var.best_http_host = policies.upstream_host
+    end
+    if policies.forwarded_prefix then
+        ngx.var.forwarded_prefix = policies.forwarded_prefix
+    end
+
+    local location = policies.exec
+    if policies.checks_body then
+        location = checked_body(policies)
+    end
+    if policies.rewrite then
+        rewritten(policies.rewrite)
+    end
+    return location
+end
+
+
+local function serve_default()
+    local backend = state.default_backend()
+    if not backend then
+        log_source("upstream-default-backend")
+        return nobody()
+    end
+
+    local size = state.size(backend)
+    log_source(backend.label)
+    if size == 0 then
+        return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+    end
+    ngx.ctx = { backend = backend, policies = NO_POLICIES }
+end
+
+
+-- Serves a route that has policies, conditions or several backends.
+local function serve(route)
+    local policies = route.policies
+    if policies.answers then
+        log_source("", route.source)
+        answered(policies)
+    end
+
+    local backend = backend_of(route)
+    local size = backend and state.size(backend)
+    log_source(backend and backend.label or "", route.source)
+    if not backend or size == 0 then
+        return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+    end
+
+    local ctx = { backend = backend, policies = policies, route = route }
+    if not policies.plain then
+        local location = prepare(policies)
+        if location then
+            return continue_in(location, ctx)
+        end
+    end
+    ngx.ctx = ctx
+end
+
+
+-- rewrite_by_lua of the server that takes requests in.
+function _M.route()
+    state.refresh()
+
+    local var = ngx.var
+    local index = state.host(var.host)
+    local route = index and router.match(index, var.uri, request)
+    if not route then
+        return serve_default()
+    end
+
+    -- Most routes of most clusters: nothing but one backend.
+    local backend = route.direct
+    if not backend or state.size(backend) == 0 then
+        return serve(route)
+    end
+
+    if logs then
+        log_source(backend.label, route.source)
+    end
+    ngx.ctx = { backend = backend, policies = route.policies }
+end
+
+
+-- The context of this request, wherever ngx.exec has led it.
+local function context()
+    local ctx = ngx.ctx
+    if ctx.backend then
+        return ctx
+    end
+
+    local kept = aside[tonumber(ngx.var.sevengate_aside)]
+    if kept then
+        ngx.ctx = kept
+    end
+    return kept
+end
+
+
+local function now_in_tenths()
+    return (ngx.now() * 10) % CLOCK
+end
+
+
+local function score(id)
+    local value, at = scores:get(id)
+    if value then
+        return value, (now_in_tenths() - at) / 10
+    end
+end
+
+
+local function set_cookie(ctx, key)
+    local rule = ctx.policies.affinity
+    local var = ngx.var
+    ngx.header["Set-Cookie"] = affinity.set_cookie(rule, affinity.value(key, ctx.backend.key), {
+        path = ctx.route.cookie_path,
+        https = is_https(),
+        agent = var.http_user_agent,
+        expires = function(seconds) return ngx.cookie_time(ngx.time() + seconds) end,
+    })
+end
+
+
+-- Keeps a client at its endpoint. A client without a cookie, or whose endpoint is gone, gets one; so does one whose endpoint
+-- failed, where the rule says so.
+local function sticky(ctx, tried)
+    local rule, backend = ctx.policies.affinity, ctx.backend
+    local key = ctx.key or affinity.key(ngx.var["cookie_" .. rule.cookie], backend.key)
+    local fresh = not key or (tried ~= nil and rule.change_on_failure)
+
+    local index
+    if rule.mode == "persistent" then
+        index = key and balancer.pinned(backend, key)
+        if not index or (tried and tried[index]) then
+            fresh = fresh or not index
+            index = balancer.round_robin(backend, random(backend.size), tried)
+            key = fresh and balancer.pin(backend, index) or key
+        end
+
+    else
+        if fresh then
+            key = bit.tohex(random(0, 0x7fffffff)) .. bit.tohex(random(0, 0x7fffffff))
+        end
+        index = balancer.hashed(backend, key, tried)
+    end
+
+    ctx.key = key
+    if fresh then
+        set_cookie(ctx, key)
+    end
+    return index
+end
+
+
+local function pick(ctx, tried)
+    local policies, backend = ctx.policies, ctx.backend
+    if policies.affinity then
+        return sticky(ctx, tried)
+    end
+
+    if backend.size == 1 then
+        return 1
+    end
+
+    local algorithm = policies.algorithm
+    if algorithm == "hash" then
+        return balancer.hashed(backend, template.text(policies.hash_by, variable), tried)
+
+    elseif algorithm == "ewma" then
+        return balancer.ewma(backend, random, score, tried)
+    end
+
+    return balancer.round_robin(backend, turns:incr(backend.turn, 1, -1), tried)
+end
+
+
+-- balancer_by_lua: runs for the first try and for each further one.
+function _M.balance()
+    local ctx = context()
+    local backend = ctx.backend
+    local tried = ctx.tried
+
+    if ctx.index then
+        tried = tried or {}
+        tried[ctx.index] = true
+        ctx.tried = tried
+
+    elseif backend.size > 1 then
+        peer.set_more_tries(min(conf.tries, backend.size) - 1)
+    end
+
+    local index = pick(ctx, tried)
+    ctx.index = index
+
+    local endpoints = backend.endpoints
+    local ok, err = peer.set_current_peer(endpoints[2 * index - 1], endpoints[2 * index])
+    if not ok then
+        ngx.log(ngx.ERR, "endpoint ", balancer.id(backend, index), " of ", backend.name, ": ", err)
+        return ngx.exit(ngx.ERROR)
+    end
+
+    local timeouts = ctx.policies.timeouts
+    if timeouts then
+        peer.set_timeouts(timeouts[1], timeouts[2], timeouts[3])
+    end
+end
+
+
+-- Remembers what the endpoint that answered cost, in seconds.
+local function learn(ctx)
+    local cost = tonumber(match(ngx.var.upstream_response_time or "", "[%d.]+$"))
+    if cost and ctx.index then
+        local id = balancer.id(ctx.backend, ctx.index)
+        local value, age = score(id)
+        scores:set(id, value and balancer.scored(value, age, cost) or cost, SCORE_SECONDS, now_in_tenths())
+    end
+end
+
+
+-- log_by_lua
+function _M.log()
+    local ctx = ngx.ctx
+    local policies = ctx.policies
+    if policies and policies.algorithm == "ewma" then
+        learn(ctx)
+    end
+end
+
+
+-- log_by_lua of the named locations: there a context was put aside.
+function _M.log_aside()
+    local number = tonumber(ngx.var.sevengate_aside)
+    if number then
+        local ctx = aside[number]
+        aside[number] = nil
+        if ctx and ctx.policies.algorithm == "ewma" then
+            learn(ctx)
+        end
+    end
+end
+
+
+-- content_by_lua of the default server: what the default backend answers on its own port.
+function _M.default_server()
+    return nobody()
+end
+
+
+-- ssl_certificate_by_lua
+_M.certificate = tls.certificate
+
+
+return _M

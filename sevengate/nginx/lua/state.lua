@@ -1,0 +1,318 @@
+-- What this worker knows of the documents in shared memory, decoded.
+--
+-- The control server writes documents into one dictionary and then raises a generation number in another. Every request
+-- compares that number with the one this worker last saw (one look-up, 0.3 us) and forgets what has changed since, by the
+-- change log that stands beside it; what is forgotten is decoded again when it is next asked for. So a commit is live in
+-- all workers the moment it is made, nobody polls, and a change costs what changed.
+
+local cjson = require "cjson.safe"
+local addresses = require "sevengate.nginx.lua.policies.addresses"
+local router = require "sevengate.nginx.lua.router"
+
+local ipairs = ipairs
+local jit = jit
+local ngx = ngx
+local pairs = pairs
+local sub = string.sub
+
+
+local shared = ngx.shared
+
+
+-- Names of hosts that nobody serves are remembered up to this number, so that guesses cost no memory without bound.
+local UNKNOWN_KEPT = 4096
+
+
+local _M = {
+    -- What conf.json says of this configuration: see sevengate/nginx/static.py.
+    conf = {},
+    generation = -1,
+    decoded = 0,
+}
+
+
+local documents      -- the dictionary of documents
+local generations    -- the dictionary of the generation number and the change log
+local hosts = {}          -- indexes of hosts, by their names; false for what is not there
+local backends = {}       -- by their names; see backend_named
+local others = {}         -- the rest, by names of documents; false for what is not there
+local known_policies = {} -- by their text
+local unknown = 0         -- how many entries of hosts and others are false
+local listeners = {} -- functions that are told the name of a document that changed, or nil for all
+
+
+function _M.init(conf)
+    _M.conf = conf
+    documents = shared[conf.dictionary]
+    generations = shared.generations
+end
+
+
+-- Calls `forget(name)` for each document that changes, and `forget(nil)` when any may have.
+function _M.on_change(forget)
+    listeners[#listeners + 1] = forget
+end
+
+
+local function forget(name)
+    local kind = sub(name, 1, 2)
+    if kind == "h:" then
+        hosts[sub(name, 3)] = nil
+
+    elseif kind == "b:" then
+        local backend = backends[sub(name, 3)]
+        if backend then
+            backend.size = nil
+        end
+
+    else
+        others[name] = nil
+    end
+
+    for _, listener in ipairs(listeners) do
+        listener(name)
+    end
+end
+
+
+-- Routes in flight keep the tables they hold; those are read again too, should they be asked.
+local function forget_all()
+    for _, backend in pairs(backends) do
+        backend.size = nil
+    end
+    hosts, backends, others, known_policies, unknown = {}, {}, {}, {}, 0
+    for _, listener in ipairs(listeners) do
+        listener(nil)
+    end
+end
+
+
+-- Brings this worker up to date. The common case, that nothing has changed, is one look-up and one comparison.
+function _M.refresh()
+    local generation = generations:get("generation") or 0
+    if generation == _M.generation then
+        return
+    end
+
+    if _M.generation < 0 or generation < _M.generation then
+        forget_all()
+    else
+        for step = _M.generation + 1, generation do
+            local names = generations:get("changed:" .. step)
+            if not names then
+                forget_all()
+                break
+            end
+            for _, name in ipairs(cjson.decode(names)) do
+                forget(name)
+            end
+        end
+    end
+    _M.generation = generation
+end
+
+
+-- The key of a document's text, beside its name, which is the key of the pointer. No name holds a NUL.
+function _M.entry(name, digest)
+    return name .. "\0" .. digest
+end
+
+
+-- The text of a document, or nil. The pointer and the text are two entries; between two looks a commit may have replaced
+-- both, so a text that is gone is looked for once more.
+function _M.text(name)
+    for _ = 1, 2 do
+        local digest = documents:get(name)
+        if not digest then
+            return nil
+        end
+
+        local text = documents:get(_M.entry(name, digest))
+        if text then
+            return text
+        end
+    end
+end
+
+
+-- Forgets what is not there, so that guessed names take no memory without bound.
+local function forget_unknown()
+    for _, kept in ipairs { hosts, others } do
+        for key, value in pairs(kept) do
+            if not value then
+                kept[key] = nil
+            end
+        end
+    end
+    unknown = 0
+end
+
+
+-- Reads and decodes a document, or gives nil.
+function _M.document(name)
+    local text = _M.text(name)
+    if not text then
+        return nil
+    end
+
+    _M.decoded = _M.decoded + 1
+    local document, err = cjson.decode(text)
+    if not document then
+        ngx.log(ngx.ERR, "document ", name, " cannot be decoded: ", err)
+    end
+    return document
+end
+
+
+-- Reads a document that this worker does not know yet into `kept[key]`.
+local function decoded(name, kept, key, build)
+    local document = _M.document(name)
+    if document then
+        kept[key] = build(document)
+        return kept[key]
+    end
+
+    if unknown >= UNKNOWN_KEPT then
+        forget_unknown()
+    end
+    kept[key] = false
+    unknown = unknown + 1
+    return false
+end
+
+
+-- A backend's table is made once and stays: routes hold it, so a request finds it without a look-up. When its document
+-- changes it is emptied (`size` nil) and read again by the next request that needs it.
+local function backend_named(name)
+    local backend = backends[name]
+    if not backend then
+        backend = { name = name, turn = "turn:" .. name }
+        backends[name] = backend
+    end
+    return backend
+end
+
+
+-- The number of a backend's endpoints: 0 for one that does not exist.
+function _M.size(backend)
+    local size = backend.size
+    if size then
+        return size
+    end
+
+    local document = _M.document("b:" .. backend.name) or {}
+    local endpoints = document.endpoints or {}
+    backend.label = document.label or backend.name
+    backend.key = document.key
+    backend.endpoints = endpoints
+    backend.hashes, backend.pins = nil, nil
+    backend.size = #endpoints / 2
+    return backend.size
+end
+
+
+-- Works out once what every request would ask: whether a policy is there at all, and which limits it must keep itself.
+local function built_policies(policies)
+    local conf = _M.conf
+    policies.limit = policies.body_size or conf.body_size
+    policies.checks_body = policies.limit ~= 0 and (conf.front_body_size == 0 or policies.limit < conf.front_body_size)
+    policies.exec = policies.profile and "@" .. policies.profile
+    policies.addresses = policies.addresses and addresses.build(policies.addresses)
+    policies.answers = (policies.closed or policies.redirect or policies.https or policies.addresses) and true
+    policies.plain = not (policies.answers or policies.checks_body or policies.exec or policies.rewrite
+        or policies.upstream_host or policies.forwarded_prefix)
+    return policies
+end
+
+
+-- Policies that are alike are one table, whichever host they came with.
+local function shared_policies(policies)
+    local text = cjson.encode(policies)
+    local shared_one = known_policies[text]
+    if not shared_one then
+        shared_one = built_policies(policies)
+        known_policies[text] = shared_one
+    end
+    return shared_one
+end
+
+
+local function built_route(route, document)
+    route.policies = document.policies[route.policies]
+    route.source = #_M.conf.log_variables > 0 and document.sources[route.source] or nil
+    route.conditional = (route.method or route.values) and true
+    if route.backend then
+        route.backend = backend_named(route.backend)
+        route.direct = route.policies.plain and not route.conditional and route.backend or nil
+    end
+    for _, share in ipairs(route.backends or {}) do
+        share[1] = backend_named(share[1])
+    end
+end
+
+
+local function built_host(document)
+    for at, policies in ipairs(document.policies) do
+        document.policies[at] = shared_policies(policies)
+    end
+    for _, route in ipairs(document.routes) do
+        built_route(route, document)
+    end
+    return router.build(document.routes)
+end
+
+
+local function itself(document)
+    return document
+end
+
+
+local function host_named(name)
+    local host = hosts[name]
+    if host == nil then
+        host = decoded("h:" .. name, hosts, name, built_host)
+    end
+    return host
+end
+
+
+-- The index of the host that serves requests for `name` (lower-case, without port), or false.
+function _M.host(name)
+    local host = host_named(name)
+    if host then
+        return host
+    end
+
+    local wildcard = router.wildcard(name)
+    return wildcard and host_named(wildcard) or host_named("*")
+end
+
+
+local function other(name)
+    local value = others[name]
+    if value == nil then
+        value = decoded(name, others, name, itself)
+    end
+    return value
+end
+
+
+-- The backend for what no route serves, or nil.
+function _M.default_backend()
+    local defaults = other("m:defaults")
+    return defaults and defaults.backend and backend_named(defaults.backend)
+end
+
+
+-- The name of the certificate for an SNI name: exact, then the wildcard of one label; false where there is none.
+function _M.certificate_name(server_name)
+    local entry = other("s:" .. server_name)
+    if not entry then
+        local wildcard = router.wildcard(server_name)
+        entry = wildcard and other("s:" .. wildcard)
+    end
+    return entry and entry.certificate
+end
+
+
+return _M

@@ -1,0 +1,499 @@
+"""Settings and Profiles become the nginx.conf that almost never changes.
+
+It takes typed settings, the Profiles in use and the place where NGINX runs, and gives the tree that conf.py writes. There is
+one server for requests, whatever their host, one for the default backend, and one on a unix socket for control: hosts,
+paths, endpoints and certificates are documents, not configuration. So the text grows with the number of distinct Profiles
+and with nothing else, and no directive holds a user's text beside numbers, sizes and words of fixed lists.
+The headers to the backends are those of ingress-nginx, so that applications see no difference.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from sevengate.nginx.conf import Directive, Expr
+from sevengate.routing.policies import BackendProtocol, Profile
+from sevengate.settings import AccessLogFormat, Settings
+
+#: Modules of Lua are named as the package is laid out, so one root serves Python and Lua.
+PHASES: Final = "sevengate.nginx.lua.phases"
+CONTROL: Final = "sevengate.nginx.lua.control"
+
+#: The control server reads a push of this size into memory without a file between.
+CONTROL_BODY: Final = 4 * 1024 * 1024
+#: Parsed certificates that a worker keeps; each takes about 15 kB.
+CERTIFICATES_KEPT: Final = 10_000
+#: Steps of PCRE after which a user's pattern is given up: milliseconds, where a bad one would take years.
+REGEX_STEPS: Final = 100_000
+
+#: Variables that lua/phases.lua sets for the access log.
+LOG_VARIABLES: Final = ("proxy_upstream_name", "namespace", "ingress_name", "service_name", "service_port")
+
+#: ingress-nginx's `log-format-upstream`.
+INGRESS_NGINX_FORMAT: Final = (
+    '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" '
+    "$request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] $upstream_addr "
+    "$upstream_response_length $upstream_response_time $upstream_status $req_id"
+)
+#: The same as JSON; numbers stay text where NGINX may write several of them or `-`.
+JSON_FORMAT: Final = (
+    '{"time":"$time_iso8601","remote_addr":"$remote_addr","remote_user":"$remote_user","host":"$host",'
+    '"method":"$request_method","uri":"$request_uri","protocol":"$server_protocol","status":$status,'
+    '"bytes_sent":$body_bytes_sent,"request_length":$request_length,"request_time":$request_time,'
+    '"referer":"$http_referer","user_agent":"$http_user_agent","request_id":"$req_id",'
+    '"upstream_name":"$proxy_upstream_name","upstream_addr":"$upstream_addr","upstream_status":"$upstream_status",'
+    '"upstream_response_time":"$upstream_response_time","upstream_response_length":"$upstream_response_length",'
+    '"namespace":"$namespace","ingress":"$ingress_name","service":"$service_name","service_port":"$service_port"}'
+)
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where one NGINX runs: what the machine gives, and the addresses that the user wants.
+
+    Paths are absolute. `lua_root` is the folder above the package. `dictionary` is the size of the documents'
+    dictionary in MiB; where it has grown, `previous_dictionary` is the one to take the documents over from. `id` is what
+    the control server calls this configuration.
+    """
+
+    version: tuple[int, int, int]
+    modules: tuple[str, ...]
+    lua_root: str
+    lua_path: str
+    lua_cpath: str
+    pid: str
+    control: str
+    temporary: str
+    certificate: str
+    certificate_key: str
+    addresses: tuple[str, ...] = ("0.0.0.0", "[::]")  # noqa: S104 - an ingress is for the world
+    http_port: int = 80
+    https_port: int = 443
+    default_port: int = 8181
+    dictionary: int = 32
+    previous_dictionary: int = 0
+    id: str = ""
+
+
+def default_profile(settings: Settings) -> Profile:
+    """Give the Profile of a route that asks for nothing: it is served in place."""
+    return Profile(
+        body_size=settings.proxy_body_size,
+        buffering=settings.proxy_buffering,
+        request_buffering=settings.proxy_request_buffering,
+    )
+
+
+def static_conf(settings: Settings, profiles: Iterable[Profile], place: Place) -> tuple[Directive, ...]:
+    """Give the whole configuration. `profiles` are all that routes use; the default one need not be among them."""
+    named = sorted({default_profile(settings), *profiles}, key=lambda profile: profile.name)
+    return (
+        *(_d("load_module", module) for module in place.modules),
+        _d("daemon", "off"),
+        _d("pid", place.pid),
+        _d("error_log", "stderr", settings.error_log_level),
+        _d("worker_processes", "auto" if settings.worker_processes is None else str(settings.worker_processes)),
+        _d("worker_shutdown_timeout", _seconds(settings.worker_shutdown_timeout)),
+        _d("pcre_jit", "on"),
+        _block(
+            "events",
+            _d("worker_connections", str(settings.max_worker_connections)),
+            _d("multi_accept", "on"),
+        ),
+        _block(
+            "http",
+            *_lua(settings, named, place),
+            *_http(settings, place),
+            *_variables(settings, place),
+            *_access_log(settings),
+            *_tls(settings, place),
+            *_to_backends(settings),
+            *(_upstream(protocol, settings) for protocol in BackendProtocol),
+            _gate(settings, named, place),
+            _default_server(settings, place),
+            _control_server(place),
+        ),
+    )
+
+
+def front_body_size(profiles: Iterable[Profile]) -> int:
+    """Give the largest body that any Profile takes, 0 for any size: what the front must let in, Lua then narrows."""
+    sizes = {profile.body_size for profile in profiles}
+    return 0 if 0 in sizes else max(sizes)
+
+
+# --- Lua
+
+
+def _lua(settings: Settings, profiles: Iterable[Profile], place: Place) -> tuple[Directive, ...]:
+    default = default_profile(settings)
+    arguments = {
+        "id": place.id,
+        "dictionary": _dictionary(place.dictionary),
+        "previous_dictionary": _dictionary(place.previous_dictionary) if place.previous_dictionary else "",
+        "profile": default.name,
+        "body_size": default.body_size,
+        "front_body_size": front_body_size(profiles),
+        "tries": settings.proxy_next_upstream_tries,
+        "certificates_kept": CERTIFICATES_KEPT,
+        "log_variables": "/".join(_logged_variables(settings)),
+    }
+    told = ", ".join(f'"{name}:{value}"' for name, value in arguments.items())
+    dictionaries = {place.dictionary, place.previous_dictionary} - {0}
+    return (
+        _d("lua_package_path", f"{place.lua_root}/?.lua;{place.lua_path};;"),
+        _d("lua_package_cpath", f"{place.lua_cpath};;"),
+        *(_d("lua_shared_dict", _dictionary(size), f"{size}m") for size in sorted(dictionaries)),
+        _d("lua_shared_dict", "generations", "2m"),
+        _d("lua_shared_dict", "turns", "4m"),
+        _d("lua_shared_dict", "scores", "4m"),
+        _d("lua_regex_match_limit", str(REGEX_STEPS)),
+        _d("lua_regex_cache_max_entries", "8192"),
+        _call("init_by_lua_block", f'require("{PHASES}").init({told})'),
+        _call("init_worker_by_lua_block", f'require("{PHASES}").init_worker()'),
+    )
+
+
+def _dictionary(size: int) -> str:
+    return f"documents_{size}m"
+
+
+# --- what holds for every request
+
+
+def _http(settings: Settings, place: Place) -> tuple[Directive, ...]:
+    count, size = settings.large_client_header_buffers
+    return (
+        *(
+            _d(f"{kind}_temp_path", f"{place.temporary}/{kind}")
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        ),
+        _d("default_type", "text/html"),
+        _d("sendfile", "on"),
+        _d("tcp_nopush", "on"),
+        _d("tcp_nodelay", "on"),
+        _d("reset_timedout_connection", "on"),
+        _d("log_subrequest", "on"),
+        _d("uninitialized_variable_warn", "off"),
+        _d("server_tokens", _on(settings.server_tokens)),
+        _d("port_in_redirect", "off"),
+        _d("keepalive_timeout", _seconds(settings.keep_alive)),
+        _d("keepalive_requests", str(settings.keep_alive_requests)),
+        _d("client_header_buffer_size", str(settings.client_header_buffer_size)),
+        _d("large_client_header_buffers", str(count), str(size)),
+        _d("client_header_timeout", _seconds(settings.client_header_timeout)),
+        _d("client_body_timeout", _seconds(settings.client_body_timeout)),
+        _d("client_body_buffer_size", str(settings.client_body_buffer_size)),
+        *_real_ip(settings),
+    )
+
+
+def _real_ip(settings: Settings) -> tuple[Directive, ...]:
+    # https://nginx.org/en/docs/http/ngx_http_realip_module.html
+    if not (settings.use_forwarded_headers or settings.enable_real_ip or settings.use_proxy_protocol):
+        return ()
+    by_header = settings.use_forwarded_headers or settings.enable_real_ip
+    return (
+        _d("real_ip_header", settings.forwarded_for_header if by_header else "proxy_protocol"),
+        _d("real_ip_recursive", "on"),
+        *(_d("set_real_ip_from", network) for network in settings.proxy_real_ip_cidr),
+    )
+
+
+def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
+    trusts = settings.use_forwarded_headers
+    own_scheme = "$scheme"
+    if settings.use_proxy_protocol:
+        own_scheme = "$proxied_scheme"
+    return (
+        *(
+            (_map("$proxy_protocol_server_port", "$proxied_scheme", ("default", "$scheme"), ("443", "https")),)
+            if settings.use_proxy_protocol
+            else ()
+        ),
+        _or_else("$http_x_forwarded_proto", "$pass_access_scheme", own_scheme)
+        if trusts
+        else _constant("$pass_access_scheme", own_scheme),
+        _map("$server_port", "$own_port", ("default", "$server_port"), (str(place.https_port), "443")),
+        _or_else("$http_x_forwarded_port", "$pass_port", "$own_port") if trusts else _constant("$pass_port", "$own_port"),
+        *_host_variables(trusts=trusts),
+        _or_else("$http_x_request_id", "$req_id", "$request_id")
+        if settings.generate_request_id
+        else _constant("$req_id", "$http_x_request_id"),
+        _map("$http_upgrade", "$connection_upgrade", ("default", "upgrade"), ("", "")),
+        _map(
+            "$http_x_forwarded_for",
+            "$full_x_forwarded_for",
+            ("default", "$http_x_forwarded_for, $realip_remote_addr"),
+            ("", "$realip_remote_addr"),
+        ),
+        # Lua sets these; a map without a source is how a variable is declared that costs nothing until it is read.
+        *(_constant(f"${name}", "") for name in (*LOG_VARIABLES, "proxy_alternative_upstream_name")),
+        *(_constant(f"${name}", "") for name in ("forwarded_prefix", "sevengate_aside")),
+        *((_map("$pass_access_scheme", "$hsts", ("default", ""), ("https", _hsts(settings))),) if settings.hsts else ()),
+    )
+
+
+def _host_variables(*, trusts: bool) -> tuple[Directive, ...]:
+    own = _or_else("$http_host", "$own_host" if trusts else "$best_http_host", "$host")
+    if not trusts:
+        return (own,)
+    # Of several hosts the first is the one that the client asked for.
+    first = _map("$http_x_forwarded_host", "$best_http_host", ("default", "$own_host"), (r"~^(?<first_host>[^,\s]+)", "$first_host"))
+    return own, first
+
+
+def _hsts(settings: Settings) -> str:
+    # RFC 6797, section 6.1
+    return "; ".join(
+        (
+            f"max-age={settings.hsts_max_age}",
+            *(("includeSubDomains",) if settings.hsts_include_subdomains else ()),
+            *(("preload",) if settings.hsts_preload else ()),
+        )
+    )
+
+
+def _access_log(settings: Settings) -> tuple[Directive, ...]:
+    if settings.disable_access_log:
+        return (_d("access_log", "off"),)
+    escape, text = _log_format(settings)
+    return (
+        Directive("log_format", ("access", f"escape={escape}", Expr(text))),
+        _d("access_log", settings.access_log_path or "/dev/stdout", "access"),
+    )
+
+
+def _log_format(settings: Settings) -> tuple[str, str]:
+    if settings.access_log_format is AccessLogFormat.JSON:
+        return "json", JSON_FORMAT
+    return "json" if settings.log_format_escape_json else "default", settings.log_format_upstream or INGRESS_NGINX_FORMAT
+
+
+def _logged_variables(settings: Settings) -> list[str]:
+    if settings.disable_access_log:
+        return []
+    _, text = _log_format(settings)
+    return [name for name in LOG_VARIABLES if f"${name}" in text or f"${{{name}}}" in text]
+
+
+def _tls(settings: Settings, place: Place) -> tuple[Directive, ...]:
+    cache = f"shared:SSL:{settings.ssl_session_cache_size}"
+    return (
+        _d("ssl_certificate", place.certificate),
+        _d("ssl_certificate_key", place.certificate_key),
+        _d("ssl_protocols", *settings.ssl_protocols),
+        _d("ssl_ciphers", settings.ssl_ciphers),
+        _d("ssl_prefer_server_ciphers", "on"),
+        _d("ssl_session_cache", cache if settings.ssl_session_cache else "off"),
+        _d("ssl_session_timeout", _seconds(settings.ssl_session_timeout)),
+        _d("ssl_session_tickets", _on(settings.ssl_session_tickets)),
+        _d("ssl_buffer_size", "4k"),
+    )
+
+
+# --- what is sent to the backends
+
+
+def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
+    forwarded_for = "$full_x_forwarded_for" if settings.compute_full_forwarded_for else "$remote_addr"
+    return (
+        ("Host", "$best_http_host"),
+        ("X-Request-ID", "$req_id"),
+        ("X-Real-IP", "$remote_addr"),
+        ("X-Forwarded-For", forwarded_for),
+        ("X-Forwarded-Host", "$best_http_host"),
+        ("X-Forwarded-Port", "$pass_port"),
+        ("X-Forwarded-Proto", "$pass_access_scheme"),
+        ("X-Forwarded-Scheme", "$pass_access_scheme"),
+        ("X-Scheme", "$pass_access_scheme"),
+        ("X-Forwarded-Prefix", "$forwarded_prefix"),
+        ("X-Original-Forwarded-For", "$http_x_forwarded_for"),
+        ("X-Original-Forwarded-Host", "$http_x_forwarded_host"),
+        # https://httpoxy.org: a CGI program would take the header for an environment variable
+        ("Proxy", ""),
+    )
+
+
+def _to_backends(settings: Settings) -> tuple[Directive, ...]:
+    conditions = (*settings.proxy_next_upstream, *(("non_idempotent",) if settings.retry_non_idempotent else ()))
+    return (
+        _d("proxy_http_version", "1.1"),
+        _d("proxy_redirect", "off"),
+        _d("proxy_buffer_size", str(settings.proxy_buffer_size)),
+        _d("proxy_buffers", str(settings.proxy_buffers_number), str(settings.proxy_buffer_size)),
+        _d("grpc_buffer_size", str(settings.proxy_buffer_size)),
+        *(
+            directive
+            for module in ("proxy", "grpc")
+            for directive in (
+                _d(f"{module}_connect_timeout", _seconds(settings.proxy_connect_timeout)),
+                _d(f"{module}_send_timeout", _seconds(settings.proxy_send_timeout)),
+                _d(f"{module}_read_timeout", _seconds(settings.proxy_read_timeout)),
+                _d(f"{module}_next_upstream", *conditions),
+                _d(f"{module}_next_upstream_timeout", _seconds(settings.proxy_next_upstream_timeout)),
+                _d(f"{module}_next_upstream_tries", str(settings.proxy_next_upstream_tries)),
+            )
+        ),
+        *(Directive("proxy_set_header", (name, Expr(value))) for name, value in _headers(settings)),
+        Directive("proxy_set_header", ("Upgrade", Expr("$http_upgrade"))),
+        Directive("proxy_set_header", ("Connection", Expr("$connection_upgrade"))),
+        *(Directive("grpc_set_header", (name, Expr(value))) for name, value in _headers(settings)),
+    )
+
+
+def _upstream(protocol: BackendProtocol, settings: Settings) -> Directive:
+    # A pool for each protocol: NGINX finds kept connections by address alone, and one with TLS must not serve without.
+    keepalive = settings.upstream_keepalive_connections
+    return Directive(
+        "upstream",
+        (f"sevengate_{protocol}",),
+        (
+            # The address is never used: RFC 1122 keeps it for "this host on this network".
+            _d("server", "0.0.0.1"),
+            _call("balancer_by_lua_block", f'require("{PHASES}").balance()'),
+            *(
+                (
+                    _d("keepalive", str(keepalive)),
+                    _d("keepalive_timeout", _seconds(settings.upstream_keepalive_timeout)),
+                    _d("keepalive_time", _seconds(settings.upstream_keepalive_time)),
+                    _d("keepalive_requests", str(settings.upstream_keepalive_requests)),
+                )
+                if keepalive
+                else ()
+            ),
+        ),
+    )
+
+
+# --- servers
+
+
+def _gate(settings: Settings, profiles: Iterable[Profile], place: Place) -> Directive:
+    """The one server for all hosts, plain and TLS."""
+    default = default_profile(settings)
+    return _block(
+        "server",
+        *_listen(settings, place),
+        _d("server_name", "_"),
+        _call("ssl_certificate_by_lua_block", f'require("{PHASES}").certificate()'),
+        *((Directive("add_header", ("Strict-Transport-Security", Expr("$hsts"), "always")),) if settings.hsts else ()),
+        Directive(
+            "location",
+            ("/",),
+            (
+                _d("client_max_body_size", str(front_body_size(profiles))),
+                _call("rewrite_by_lua_block", f'require("{PHASES}").route()'),
+                *_pass(default),
+            ),
+        ),
+        *(_named_location(profile) for profile in profiles),
+    )
+
+
+def _listen(settings: Settings, place: Place) -> tuple[Directive, ...]:
+    shared = (
+        "default_server",
+        *(("reuseport",) if settings.reuse_port else ()),
+        *(("proxy_protocol",) if settings.use_proxy_protocol else ()),
+        "backlog=4096",
+    )
+    # https://nginx.org/en/docs/http/ngx_http_v2_module.html#http2: the directive is there since 1.25.1
+    by_directive = place.version >= (1, 25, 1)
+    tls = ("ssl", *(("http2",) if settings.use_http2 and not by_directive else ()))
+    return (
+        *(_d("listen", f"{address}:{place.http_port}", *shared) for address in place.addresses),
+        *(_d("listen", f"{address}:{place.https_port}", *tls, *shared) for address in place.addresses),
+        *((_d("http2", "on"),) if settings.use_http2 and by_directive else ()),
+    )
+
+
+def _named_location(profile: Profile) -> Directive:
+    return Directive(
+        "location",
+        (f"@{profile.name}",),
+        (
+            _d("client_max_body_size", str(profile.body_size)),
+            _call("log_by_lua_block", f'require("{PHASES}").log_aside()'),
+            *_pass(profile),
+        ),
+    )
+
+
+def _pass(profile: Profile) -> tuple[Directive, ...]:
+    upstream = f"{profile.protocol}://sevengate_{profile.protocol}"
+    if profile.protocol in {BackendProtocol.GRPC, BackendProtocol.GRPCS}:
+        return (_d("grpc_pass", upstream),)
+    return (
+        _d("proxy_buffering", _on(profile.buffering)),
+        _d("proxy_request_buffering", _on(profile.request_buffering)),
+        _d("proxy_pass", upstream),
+    )
+
+
+def _default_server(settings: Settings, place: Place) -> Directive:
+    shared = ("default_server", *(("reuseport",) if settings.reuse_port else ()), "backlog=4096")
+    return _block(
+        "server",
+        *(_d("listen", f"{address}:{place.default_port}", *shared) for address in place.addresses),
+        _d("access_log", "off"),
+        Directive("location", ("=", "/healthz"), (_d("return", "200"),)),
+        Directive("location", ("/",), (_call("content_by_lua_block", f'require("{PHASES}").default_server()'),)),
+    )
+
+
+def _control_server(place: Place) -> Directive:
+    def location(path: str, function: str) -> Directive:
+        call = _call("content_by_lua_block", f'require("{CONTROL}").{function}()')
+        return Directive("location", ("=", path), (call,))
+
+    return _block(
+        "server",
+        _d("listen", f"unix:{place.control}"),
+        _d("access_log", "off"),
+        _d("keepalive_timeout", "3600s"),
+        _d("keepalive_requests", "1000000000"),
+        _d("client_max_body_size", "0"),
+        _d("client_body_buffer_size", str(CONTROL_BODY)),
+        location("/v1/state", "state"),
+        location("/v1/digests", "digests"),
+        location("/v1/push", "push"),
+    )
+
+
+# --- how directives are written
+
+
+def _d(name: str, *args: str) -> Directive:
+    return Directive(name, args)
+
+
+def _block(name: str, *directives: Directive) -> Directive:
+    return Directive(name, (), directives)
+
+
+def _call(name: str, lua: str) -> Directive:
+    return Directive(name, lua=lua)
+
+
+def _map(source: str, variable: str, *rows: tuple[str, str]) -> Directive:
+    return Directive(
+        "map", (Expr(source), Expr(variable)), tuple(Directive("", (key, Expr(value))) for key, value in rows)
+    )
+
+
+def _or_else(source: str, variable: str, otherwise: str) -> Directive:
+    return _map(source, variable, ("default", source), ("", otherwise))
+
+
+def _constant(variable: str, value: str) -> Directive:
+    return _map("", variable, ("default", value))
+
+
+def _on(flag: bool) -> str:  # noqa: FBT001 - it is the word for the flag
+    return "on" if flag else "off"
+
+
+def _seconds(seconds: float) -> str:
+    # Some directives know no milliseconds (ssl_session_timeout), so they are written only where they are needed.
+    return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds * 1000:.0f}ms"
