@@ -2,9 +2,9 @@
 
 Takes a host's routes, the oldest object's first, and gives them in the order in which the data plane tries them. The
 steps are those of Ingress, and between them those of the Gateway API's HTTPRoute rules, which agree where both speak;
-method, header and query conditions come with HTTPRoutes. Age and name are no part of the key: the sort is stable, and routes
-come in by age (compiler/claims.py says how ties are broken). A canary's routes are not sorted: compiler/canary.py puts them,
-in an order of their own, in the place of the one route that they divide.
+method, header and query conditions come with HTTPRoutes. Age and name are no part of the key: the sort is stable, and
+routes come in by age (compiler/claims.py says how ties are broken). A canary's routes are not sorted:
+compiler/canary.py puts them, in an order of their own, in the place of the one route that they divide.
 """
 
 from collections.abc import Iterable
