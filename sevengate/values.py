@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final, TypeVar
 
 import msgspec
@@ -214,17 +215,15 @@ def words(parse: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """Read addresses and networks separated by commas, merged and sorted, IPv4 first.
+    """Read addresses and networks separated by commas, as they come.
 
     Host bits may be set, as in NGINX's allow and deny. An empty text, or an empty place in the list, is an error: who
     meant to allow somebody must not end up allowing somebody else.
     """
-    found = [_network(item.strip()) for item in text.split(",")]
-    v4 = collapse_addresses(network for network in found if isinstance(network, IPv4Network))
-    v6 = collapse_addresses(network for network in found if isinstance(network, IPv6Network))
-    return (*v4, *v6)
+    return tuple(_network(item.strip()) for item in text.split(","))
 
 
+@lru_cache(maxsize=4096)
 def _network(text: str) -> Network:
     if not text:
         raise ValueError("a place in the list of addresses is empty")
@@ -350,7 +349,8 @@ def interpolation(text: str, known: Callable[[str], bool]) -> tuple[str | Variab
     return tuple(part for part in parts if part)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+@lru_cache(maxsize=1024)
+def nearest(word: str, known: tuple[str, ...]) -> str:
     """Give the known word that is most like this one, "" if none is."""
     return next(iter(get_close_matches(word.lower().replace("_", "-")[:100], known, n=1, cutoff=0.7)), "")
 
