@@ -248,16 +248,13 @@ local function checked_body(policies)
 end
 
 
+-- A path that is not rewritten goes to the backend as it was sent, so the URI is not touched then.
 local function rewritten(rule)
-    local var = ngx.var
-    local path = var.uri
-    local target = rewrite.path(rule, path, captures)
-    local query = find(target, "?", 1, true)
-    if query then
-        local args = var.args
-        ngx.req.set_uri_args(sub(target, query + 1) .. (args and "&" .. args or ""))
-        target = sub(target, 1, query - 1)
+    local target = rewrite.path(rule, ngx.var.uri, captures)
+    if not target then
+        return
     end
+
     if byte(target) ~= 47 then
         target = "/" .. target
     end

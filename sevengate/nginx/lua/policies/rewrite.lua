@@ -8,11 +8,11 @@ local _M = {}
 
 
 -- `captures(text, pattern)` gives the groups of the first place where the case-insensitive pattern is found ([0] is all of
--- it), or nil. Where it is found nowhere the path stays.
+-- it), or nil. Where it is found nowhere there is no new path: nil.
 function _M.path(rule, path, captures)
     local groups = captures(path, rule.pattern)
     if not groups then
-        return path
+        return nil
     end
 
     return (gsub(rule.replacement, "%$(%d)", function(digit)
