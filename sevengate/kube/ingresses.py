@@ -151,7 +151,7 @@ def _backend(backend: shapes.IngressBackend | None) -> IngressBackend:
     if service is None:
         hint = _OLD_BACKEND_HINT if backend and backend.service_name else ""
         raise Fault("object/invalid-value", "", "A backend must be a service or a resource", hint)
-    return IngressBackend(_service(service.name, _port(service.port), "service.name"))
+    return IngressBackend(ServiceRef(_name(service.name, "service.name"), _port(service.port)))
 
 
 def _old_backend(backend: shapes.IngressBackend | None) -> IngressBackend:
@@ -163,13 +163,14 @@ def _old_backend(backend: shapes.IngressBackend | None) -> IngressBackend:
         raise Fault("object/invalid-value", "", "A backend cannot be both a service and a resource")
     if backend.resource is not None:
         return IngressBackend(resource=_resource(backend.resource))
-    return IngressBackend(_service(backend.service_name, _old_port(backend.service_port), "serviceName"))
+    name = _name(backend.service_name, "serviceName")
+    return IngressBackend(ServiceRef(name, _old_port(backend.service_port)))
 
 
-def _service(name: str | None, port: ServicePortRef, field: str) -> ServiceRef:
+def _name(name: str | None, field: str) -> str:
     if not name:
         raise Fault("object/invalid-value", field, "The name of the service is missing")
-    return ServiceRef(name, port)
+    return name
 
 
 def _resource(resource: shapes.ResourceRef) -> ResourceRef:
