@@ -35,6 +35,7 @@ ARTICLE = ROOT / "examples" / "article"
 WORK = ROOT / "build" / "demo"
 MANIFESTS = WORK / "manifests"
 LOG = WORK / "sevengate.log"
+SEVENGATE = os.path.relpath(Path(sys.executable).with_name("sevengate"), ROOT)
 ADDRESS = "127.0.0.1"
 SERVERS = {"web01": "127.0.1.11", "web02": "127.0.1.12"}
 PATIENCE = 30.0  # seconds until something that ought to happen counts as not happening
@@ -172,13 +173,13 @@ def stop(sevengate: "subprocess.Popen[bytes]") -> None:
 def sevengate_run(ports: Ports) -> Iterator["subprocess.Popen[bytes]"]:
     """Run Sevengate in a session of its own, so that Ctrl-C reaches only us and we end it and all its children."""
     command = [
-        "sevengate", "run", "--manifests", str(MANIFESTS.relative_to(ROOT)), "--watch", "--bind-address", ADDRESS,
+        SEVENGATE, "run", "--manifests", str(MANIFESTS.relative_to(ROOT)), "--watch", "--bind-address", ADDRESS,
         "--http-port", str(ports.http), "--https-port", str(ports.https),
         "--default-server-port", str(ports.default_server), "--healthz-port", str(ports.healthz),
     ]  # fmt: skip
     print(f"\n$ {shlex.join(command)}")
-    command[:1] = ["setpriv", "--pdeathsig", "TERM", str(Path(sys.executable).with_name("sevengate"))]
-    with LOG.open("wb") as log:
+    command = ["setpriv", "--pdeathsig", "TERM", *command]
+    with LOG.open("ab") as log:  # NGINX opens it a second time, and both only ever append
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         wait_until(lambda: is_healthy(ports) or process.poll() is not None, "Sevengate to become healthy")
@@ -207,7 +208,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise DemoError(f"waited {PATIENCE:.0f} s in vain for {what}")
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 # --- the play
@@ -225,11 +226,8 @@ class Transcript:
 
     def run(self, command: list[str], *, shown: bool = True) -> str:
         """Run a command as a user would type it, and give what it printed."""
-        program = str(Path(sys.executable).with_name("sevengate")) if command[0] == "sevengate" else command[0]
         environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-        done = subprocess.run(
-            [program, *command[1:]], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if shown:
             print(f"$ {shlex.join(command)}\n{(done.stdout + done.stderr).rstrip()}")
         return done.stdout
@@ -276,7 +274,7 @@ def show_explain(transcript: Transcript) -> None:
     """Ask why a URL goes where it goes, without sending a request."""
     transcript.heading("Why does it go there? No cluster and no NGINX is needed to answer")
     manifests = str(MANIFESTS.relative_to(ROOT))
-    answer = transcript.run(["sevengate", "explain", manifests, "http://www.kgc.com/index.html"])
+    answer = transcript.run([SEVENGATE, "explain", manifests, "http://www.kgc.com/index.html"])
     transcript.expect("default/www" in answer and "127.0.1.12" in answer, "explain names the Ingress and the endpoints")
 
 
