@@ -75,10 +75,19 @@ def _verdicts(table: RoutingTable, cases: tuple[Case, ...], *, live: bool) -> li
     verdicts = [judge(table, case) for case in cases]
     if not live:
         return verdicts
-    from sevengate.cli.live import ask
+    # asyncio and all that drives NGINX are imported only where they are asked for.
+    from sevengate.cli.live import ask, can_be_played
+    from sevengate.run import NginxError
 
-    answers = ask(table, cases)
-    return [Verdict(verdict.case, verdict.failures + live) for verdict, live in zip(verdicts, answers, strict=True)]
+    unplayed = sum(not can_be_played(case.request) for case in cases)
+    if unplayed:
+        remark(f"{unplayed} of {len(cases)} cases come from addresses that are not of 127.0.0.0/8: judged offline only")
+    try:
+        answers = ask(table, cases)
+    except NginxError as error:
+        remark(f"error: {error}")
+        sys.exit(Status.UNAVAILABLE)
+    return [Verdict(verdict.case, verdict.failures + more) for verdict, more in zip(verdicts, answers, strict=True)]
 
 
 def _write(file: Path, text: str) -> None:

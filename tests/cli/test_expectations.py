@@ -66,7 +66,7 @@ MISTAKES = {
     "a: 1": "f:1: error: a list of cases is expected",
     "[" * 100_000: "f:1: error: nested too deeply",
     "- request: {url: http://x/}\n  expect: {status: 2000}": "f:2: error: '2000' is not a number that can stand here",
-    "- [": "f:2: error: not YAML",
+    "- [": "f:1: error: not YAML",
     "\n- 1": "f:2: error: a mapping is expected",
     "- expect: {status: 200}": "f:1: error: the case has no 'request'",
     "- request: {url: http://x/}": "f:1: error: the case has no 'expect'",

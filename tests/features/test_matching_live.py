@@ -1,0 +1,37 @@
+"""Live NGINX answers what the reference matcher says, to every case of tests/matching.yaml and to random requests."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sevengate.cli.expectations import Case
+from sevengate.cli.live import ask_through
+from sevengate.routing.request import Request
+from sevengate.routing.table import RoutingTable
+from sevengate.run import Live, live
+from tests.matching import Group, groups
+from tests.strategies import requests, tables
+
+
+@pytest.fixture(scope="module")
+def gate() -> Iterator[Live]:
+    with live() as running:
+        yield running
+
+
+@pytest.mark.parametrize("group", groups(), ids=lambda group: group.about)
+def test_nginx_answers_as_the_matcher_says(gate: Live, group: Group) -> None:
+    answers = ask_through(gate, group.table, group.cases)
+    assert {case.name: found for case, found in zip(group.cases, answers, strict=True) if found} == {}
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(tables, st.lists(requests, min_size=20, max_size=30))
+def test_nginx_answers_random_requests_as_the_matcher_says(
+    gate: Live, table: RoutingTable, asked: list[Request]
+) -> None:
+    cases = [Case(str(request), 0, request, {}) for request in asked]
+    answers = ask_through(gate, table, cases)
+    assert {case.name: found for case, found in zip(cases, answers, strict=True) if found} == {}
