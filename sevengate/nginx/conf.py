@@ -63,8 +63,7 @@ def write(directives: Iterable[Directive]) -> str:
 
 def _lines(directives: Iterable[Directive], indent: str) -> Iterator[str]:
     for directive in directives:
-        name = (_name(directive.name),) if directive.name else ()
-        head = indent + " ".join((*name, *map(quote, directive.args)))
+        head = indent + " ".join((*_name(directive), *map(quote, directive.args)))
         if directive.lua is not None:
             yield f"{head} {{ {_lua(directive)} }}"
         elif directive.block is not None:
@@ -94,10 +93,11 @@ def _size(text: str) -> int:
         raise ConfError(f"{text[:40]!r} cannot be written as UTF-8") from error
 
 
-def _name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ConfError(f"{name!r} is not a directive's name")
-    return name
+def _name(directive: Directive) -> tuple[str, ...]:
+    is_row = not directive.name and directive.args
+    if not is_row and not _NAME.fullmatch(directive.name):
+        raise ConfError(f"{directive.name!r} is not a directive's name")
+    return () if is_row else (directive.name,)
 
 
 def _lua(directive: Directive) -> str:

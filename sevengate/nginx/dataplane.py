@@ -88,6 +88,26 @@ class _Running(msgspec.Struct, frozen=True):
     conf: str = ""
 
 
+def place(installation: Installation, runtime: Runtime, listen: Listen) -> Place:
+    """Give where an NGINX runs: what the machine has, its runtime directory, and where it listens."""
+    return Place(
+        version=installation.version,
+        modules=installation.modules,
+        lua_root=str(Path(__file__).resolve().parents[2]),
+        lua_path=installation.lua_path,
+        lua_cpath=installation.lua_cpath,
+        pid=str(runtime.pid),
+        control=str(runtime.control),
+        temporary=str(runtime.temporary),
+        certificate=str(runtime.private / "default.crt"),
+        certificate_key=str(runtime.private / "default.key"),
+        addresses=listen.addresses,
+        http_port=listen.http_port,
+        https_port=listen.https_port,
+        default_port=listen.default_port,
+    )
+
+
 class DataPlane:
     """One NGINX and what it holds. Its first `apply` starts it; `close` ends it."""
 
@@ -274,22 +294,8 @@ class DataPlane:
         return conf_id, write(static_conf(wanted.settings, wanted.profiles, named))
 
     def _place(self, wanted: _Running) -> Place:
-        found, runtime = self._installation, self.runtime
-        return Place(
-            version=found.version,
-            modules=found.modules,
-            lua_root=str(Path(__file__).resolve().parents[2]),
-            lua_path=found.lua_path,
-            lua_cpath=found.lua_cpath,
-            pid=str(runtime.pid),
-            control=str(runtime.control),
-            temporary=str(runtime.temporary),
-            certificate=str(runtime.private / "default.crt"),
-            certificate_key=str(runtime.private / "default.key"),
-            addresses=self._listen.addresses,
-            http_port=self._listen.http_port,
-            https_port=self._listen.https_port,
-            default_port=self._listen.default_port,
+        return msgspec.structs.replace(
+            place(self._installation, self.runtime, self._listen),
             dictionary=wanted.dictionary,
             previous_dictionary=wanted.previous_dictionary,
         )
@@ -301,11 +307,11 @@ class DataPlane:
         certificate = self_signed()
         self.runtime.write("default.crt", certificate.chain)
         self.runtime.write("default.key", certificate.key.pem)
+        self.generation = 0
+        self._ledger.replace({})
         await self._process.test(wanted.conf)
         await self._process.start(wanted.conf, self._answers(conf_id))
         self._running = wanted
-        self.generation = 0
-        self._ledger.replace({})
         if not self._tasks:
             self._tasks = [asyncio.create_task(work()) for work in (self._supervise, self._follow_names)]
             for task in self._tasks:

@@ -215,7 +215,9 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
         if trusts
         else _constant("$pass_access_scheme", own_scheme),
         _map("$server_port", "$own_port", ("default", "$server_port"), (str(place.https_port), "443")),
-        _or_else("$http_x_forwarded_port", "$pass_port", "$own_port") if trusts else _constant("$pass_port", "$own_port"),
+        _or_else("$http_x_forwarded_port", "$pass_port", "$own_port")
+        if trusts
+        else _constant("$pass_port", "$own_port"),
         *_host_variables(trusts=trusts),
         _or_else("$http_x_request_id", "$req_id", "$request_id")
         if settings.generate_request_id
@@ -229,8 +231,12 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
         ),
         # Lua sets these; a map without a source is how a variable is declared that costs nothing until it is read.
         *(_constant(f"${name}", "") for name in (*LOG_VARIABLES, "proxy_alternative_upstream_name")),
-        *(_constant(f"${name}", "") for name in ("forwarded_prefix", "sevengate_aside")),
-        *((_map("$pass_access_scheme", "$hsts", ("default", ""), ("https", _hsts(settings))),) if settings.hsts else ()),
+        _constant("$forwarded_prefix", ""),
+        *(
+            (_map("$pass_access_scheme", "$hsts", ("default", ""), ("https", _hsts(settings))),)
+            if settings.hsts
+            else ()
+        ),
     )
 
 
@@ -239,7 +245,12 @@ def _host_variables(*, trusts: bool) -> tuple[Directive, ...]:
     if not trusts:
         return (own,)
     # Of several hosts the first is the one that the client asked for.
-    first = _map("$http_x_forwarded_host", "$best_http_host", ("default", "$own_host"), (r"~^(?<first_host>[^,\s]+)", "$first_host"))
+    first = _map(
+        "$http_x_forwarded_host",
+        "$best_http_host",
+        ("default", "$own_host"),
+        (r"~^(?<first_host>[^,\s]+)", "$first_host"),
+    )
     return own, first
 
 
@@ -267,7 +278,10 @@ def _access_log(settings: Settings) -> tuple[Directive, ...]:
 def _log_format(settings: Settings) -> tuple[str, str]:
     if settings.access_log_format is AccessLogFormat.JSON:
         return "json", JSON_FORMAT
-    return "json" if settings.log_format_escape_json else "default", settings.log_format_upstream or INGRESS_NGINX_FORMAT
+    return (
+        "json" if settings.log_format_escape_json else "default",
+        settings.log_format_upstream or INGRESS_NGINX_FORMAT,
+    )
 
 
 def _logged_variables(settings: Settings) -> list[str]:
@@ -376,6 +390,8 @@ def _gate(settings: Settings, profiles: Iterable[Profile], place: Place) -> Dire
         "server",
         *_listen(settings, place),
         _d("server_name", "_"),
+        # Lua can set only what some directive uses, and no other directive uses this one.
+        Directive("set", (Expr("$sevengate_aside"), "")),
         _call("ssl_certificate_by_lua_block", f'require("{PHASES}").certificate()'),
         *((Directive("add_header", ("Strict-Transport-Security", Expr("$hsts"), "always")),) if settings.hsts else ()),
         Directive(

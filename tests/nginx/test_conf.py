@@ -133,6 +133,12 @@ def test_a_name_that_is_no_directive_is_refused(name: str) -> None:
         write([Directive(name)])
 
 
+def test_a_row_of_a_map_has_no_name() -> None:
+    rows = (Directive("", ("default", Expr("$host"))), Directive("", ("", "a b")))
+    written = write([Directive("map", (Expr("$http_x"), Expr("$x")), rows)])
+    assert written == 'map "$http_x" "$x" {\n    default "$host";\n    "" "a b";\n}\n'
+
+
 def test_lua_is_one_call_in_a_block() -> None:
     call = Directive("rewrite_by_lua_block", lua='require("sevengate.phases").route()')
     assert write([call]) == 'rewrite_by_lua_block { require("sevengate.phases").route() }\n'

@@ -1,0 +1,193 @@
+"""`sevengate run`: wires manifests, the controller and NGINX together, until a signal.
+
+It is the only place that knows all the edges. It takes RunOptions, follows the manifests, says each diagnostic once
+when it arises and each reload with its reasons, and answers /healthz. SIGTERM or SIGINT drains: NGINX takes no more
+connections and finishes what is under way; a second signal does not wait. What becomes of the lines it says, and of the
+errors it raises, is the command line's business.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sevengate import files
+from sevengate.controller import Controller, Generation
+from sevengate.diagnostics import Diagnostic
+from sevengate.files import Manifests
+from sevengate.nginx import ports
+from sevengate.nginx.control import ControlError
+from sevengate.nginx.dataplane import DataPlane, Listen
+from sevengate.nginx.installation import NginxError, find_installation
+from sevengate.nginx.live import Live, live
+from sevengate.nginx.process import AddressTakenError
+from sevengate.settings import Options
+from sevengate.web.health import serving_health
+
+__all__ = ["Live", "NginxError", "RunOptions", "live", "serve"]
+
+
+class RunOptions(msgspec.Struct, frozen=True):
+    """What `sevengate run` is told. `bind_address` "" is every address of the machine, IPv4 and IPv6."""
+
+    manifests: tuple[str, ...]
+    watch: bool = False
+    bind_address: str = ""
+    http_port: int = 80
+    https_port: int = 443
+    default_server_port: int = 8181
+    healthz_port: int = 10254
+    options: Options = Options()
+
+
+def _to_standard_error(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+async def serve(options: RunOptions, say: Callable[[str], None] = _to_standard_error) -> None:
+    """Serve what the manifests ask for until a signal; raise NginxError if that cannot be done at all."""
+    installation = find_installation()
+    addresses = (options.bind_address,) if options.bind_address else _everywhere()
+    directory = Path(tempfile.mkdtemp(prefix="sevengate-"))
+    dataplane = DataPlane(installation, directory, _listen(options, addresses))
+    run = _Run(options, dataplane, say)
+    try:
+        async with _health(run, addresses, options.healthz_port):
+            await run.until_signal()
+    finally:
+        await dataplane.close()
+
+
+class _Run:
+    """One run: its data plane, its controller, and what has been said so far."""
+
+    def __init__(self, options: RunOptions, dataplane: DataPlane, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._dataplane = dataplane
+        self._say = say
+        self._controller = Controller(dataplane, options.options, self._tell)
+        self._manifests: Manifests | None = None
+        self._said: frozenset[Diagnostic] = frozenset()
+        self._problem = ""
+
+    async def why_not(self) -> str:
+        """Give "" if NGINX serves a generation, or why it does not."""
+        try:
+            state = await self._dataplane.state()
+        except ControlError as error:
+            return f"nginx does not answer: {error}"
+        return "" if state.generation else "nothing was pushed yet"
+
+    async def until_signal(self) -> None:
+        """Serve until the first signal, then drain, but only until the second."""
+        with _signals() as signals:
+            await _first_of(self._follow(), self._controller.run(), signals.get())
+            self._say("draining: connections under way are finished")
+            await _first_of(self._dataplane.drain(self._drain_limit()), signals.get())
+
+    def _drain_limit(self) -> float:
+        generation = self._controller.generation
+        return generation.compilation.settings.worker_shutdown_timeout if generation else 0.0
+
+    async def _follow(self) -> None:
+        async for manifests, changes in files.watch(self._options.manifests):
+            self._manifests = manifests
+            self._controller.submit(manifests.snapshot, changes)
+            if not self._options.watch:
+                await asyncio.Event().wait()
+
+    def _tell(self, generation: Generation) -> None:
+        of_objects = (found for every in generation.compilation.diagnostics.values() for found in every)
+        self._tell_diagnostics((*(self._manifests.diagnostics if self._manifests else ()), *of_objects))
+        applied = generation.applied
+        if applied.problem and applied.problem != self._problem:
+            self._say(f"not live, the last good state serves: {applied.problem}")
+        self._problem = applied.problem
+        if applied.reloaded:
+            self._say(f"nginx reloaded: {'; '.join(applied.reasons)}")
+        if applied.pushed or applied.deleted:
+            self._say(
+                f"generation {applied.generation} is live: {applied.pushed} documents pushed ({applied.bytes} bytes), "
+                f"{applied.deleted} deleted, {applied.seconds * 1000:.0f} ms"
+            )
+
+    def _tell_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:
+        found = dict.fromkeys(diagnostics)
+        for diagnostic in found:
+            if diagnostic not in self._said:
+                self._say(self._line(diagnostic))
+        self._said = frozenset(found)
+
+    def _line(self, diagnostic: Diagnostic) -> str:
+        origin = self._manifests.locate(diagnostic.where) if self._manifests else None
+        line = f"{origin or diagnostic.where}: {diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]"
+        return f"{line}\n    {diagnostic.hint}" if diagnostic.hint else line
+
+
+@contextmanager
+def _signals() -> Iterator[asyncio.Queue[None]]:
+    """Give a queue that gets an entry for each SIGTERM and SIGINT."""
+    came: asyncio.Queue[None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, came.put_nowait, None)
+    try:
+        yield came
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
+    """Wait for the first that ends, raise what it raised, and end the others."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _health(run: _Run, addresses: tuple[str, ...], port: int) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(serving_health(run.why_not, addresses, port))
+        except OSError as error:
+            owner = ports.listener(addresses[0], port)
+            reason = f"is taken by {owner}" if owner else f"cannot be used: {error.strerror}"
+            raise AddressTakenError(f"port {port} (healthz) {reason}") from error
+        yield
+
+
+def _listen(options: RunOptions, addresses: tuple[str, ...]) -> Listen:
+    return Listen(
+        addresses=tuple(f"[{address}]" if ":" in address else address for address in addresses),
+        http_port=options.http_port,
+        https_port=options.https_port,
+        default_port=options.default_server_port,
+    )
+
+
+def _everywhere() -> tuple[str, ...]:
+    """Give the addresses that stand for all of this machine's; the kernel may know no IPv6."""
+    return ("0.0.0.0", "::") if _has_ipv6() else ("0.0.0.0",)  # noqa: S104 - an ingress is for the world
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What Sevengate itself serves over HTTP."""

@@ -1,0 +1,343 @@
+import os
+import signal
+import ssl
+from collections.abc import Iterator
+
+import aiohttp
+import msgspec
+import pytest
+
+from sevengate.diagnostics import ObjectRef
+from sevengate.nginx import ledger
+from sevengate.nginx.control import Commit, ControlClient
+from sevengate.nginx.documents import Document
+from sevengate.nginx.live import Live, live
+from sevengate.nginx.ports import group_members
+from sevengate.nginx.resolve import Resolver
+from sevengate.nginx.selfsigned import COMMON_NAME, self_signed
+from sevengate.routing.policies import Policies, Profile
+from sevengate.routing.table import (
+    Backend,
+    Certificate,
+    Endpoint,
+    Host,
+    Match,
+    PathKind,
+    PathMatch,
+    PrivateKey,
+    Route,
+    RouteSource,
+    RoutingTable,
+    TableChanges,
+    WeightedBackend,
+)
+from tests.asking import ask
+from tests.backends import EchoBackends
+from tests.conftest import QUIET
+from tests.waiting import until
+
+
+def backend(name: str, *endpoints: Endpoint) -> Backend:
+    return Backend(f"default/{name}:80", f"default-{name}-80", endpoints)
+
+
+def host(name: str, service: str, policies: Policies | None = None) -> Host:
+    route = Route(
+        name=f"default/{name}/rules/0/paths/0",
+        match=Match(PathMatch(PathKind.PREFIX, "/")),
+        source=RouteSource(ObjectRef("Ingress", "default", name), "spec.rules[0].http.paths[0]", service, "80"),
+        backends=(WeightedBackend(f"default/{service}:80"),),
+        policies=policies or Policies(),
+    )
+    return Host(name, (route,))
+
+
+def table(*entries: Host | Backend) -> RoutingTable:
+    return RoutingTable(
+        hosts={entry.name: entry for entry in entries if isinstance(entry, Host)},
+        backends={entry.name: entry for entry in entries if isinstance(entry, Backend)},
+        profiles=frozenset({Profile()}),
+    )
+
+
+@pytest.fixture
+def shop(backends: EchoBackends) -> RoutingTable:
+    """A table that serves shop.example from the echo server `shop`."""
+    return table(host("shop.example", "shop"), backend("shop", backends.start("shop")))
+
+
+def served_by(gate: Live, name: str) -> object:
+    answer = ask(gate.http_port, name)
+    return answer.json["name"] if answer.status == 200 else answer.status
+
+
+def test_a_table_is_live_when_apply_returns(gate: Live, shop: RoutingTable) -> None:
+    assert served_by(gate, "shop.example") == 404
+    applied = gate.apply(shop)
+    assert {served_by(gate, "shop.example") for _ in range(20)} == {"shop"}
+    assert (applied.pushed, applied.deleted, applied.reloaded, applied.problem) == (2, 0, False, "")
+    assert applied.bytes > 0
+
+
+def test_the_same_table_again_pushes_nothing(gate: Live, shop: RoutingTable) -> None:
+    first = gate.apply(shop)
+    again = gate.apply(shop)
+    assert (again.pushed, again.deleted, again.reloaded) == (0, 0, False)
+    assert again.generation == first.generation
+
+
+def test_only_what_changed_is_pushed(gate: Live, shop: RoutingTable, backends: EchoBackends) -> None:
+    gate.apply(shop)
+    moved = backend("shop", backends.start("moved"))
+    newer = msgspec.structs.replace(shop, backends={moved.name: moved})
+
+    applied = gate.apply(newer, changes=TableChanges(backends=frozenset({moved.name})))
+    assert (applied.pushed, applied.reloaded) == (1, False)
+    assert {served_by(gate, "shop.example") for _ in range(20)} == {"moved"}
+    assert gate.dataplane.reloads == 0
+
+
+def test_what_is_gone_is_served_no_more(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    empty = RoutingTable()
+    changes = TableChanges(hosts=frozenset(shop.hosts), backends=frozenset(shop.backends))
+    assert gate.apply(empty, changes=changes).deleted == 2
+    assert {served_by(gate, "shop.example") for _ in range(20)} == {404}
+
+
+def test_what_changed_unsaid_is_found_by_comparing_all(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    assert gate.apply(RoutingTable()).deleted == 2
+    assert served_by(gate, "shop.example") == 404
+
+
+SMALL = Profile(body_size=10)
+
+
+def test_a_new_profile_reloads_and_says_so_once(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    strict = host("shop.example", "shop", Policies(profile=SMALL))
+    with_profile = msgspec.structs.replace(shop, hosts={"shop.example": strict}, profiles=frozenset({Profile(), SMALL}))
+
+    applied = gate.apply(with_profile)
+    assert (applied.reloaded, applied.reasons) == (True, (f"new Profile {SMALL.name}",))
+    assert ask(gate.http_port, "shop.example", method="POST", body=b"x" * 10).status == 200
+    assert ask(gate.http_port, "shop.example", method="POST", body=b"x" * 11).status == 413
+    assert not gate.apply(with_profile).reloaded
+
+
+def test_a_profile_that_nobody_uses_any_more_costs_no_reload(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(msgspec.structs.replace(shop, profiles=frozenset({SMALL})))
+    assert not gate.apply(shop).reloaded
+    assert gate.dataplane.reloads == 1
+
+
+def test_a_setting_that_nginx_conf_holds_reloads_and_is_named(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    applied = gate.apply(shop, msgspec.structs.replace(QUIET, keep_alive=7))
+    assert applied.reasons == ("setting keep-alive changed",)
+    assert {served_by(gate, "shop.example") for _ in range(20)} == {"shop"}
+
+
+def test_a_default_that_documents_leave_out_reaches_them_when_it_changes(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    applied = gate.apply(shop, msgspec.structs.replace(QUIET, proxy_body_size=10), TableChanges())
+    assert applied.reasons == ("setting proxy-body-size changed",)
+    assert ask(gate.http_port, "shop.example", method="POST", body=b"x" * 11).status == 200
+
+
+def test_a_configuration_that_nginx_refuses_keeps_the_last_good_state(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    applied = gate.apply(RoutingTable(), msgspec.structs.replace(QUIET, ssl_ciphers="NONSENSE"))
+    assert "nginx refuses its configuration" in applied.problem
+    assert {served_by(gate, "shop.example") for _ in range(20)} == {"shop"}
+    assert gate.apply(RoutingTable(), QUIET).problem == ""
+    assert served_by(gate, "shop.example") == 404
+
+
+def padded(count: int, size: int) -> dict[str, Certificate]:
+    """Certificates in name only: documents of a certain size."""
+    names = [f"default/pad-{number}" for number in range(count)]
+    return {name: Certificate(name, os.urandom(size // 2).hex().encode(), PrivateKey(b"")) for name in names}
+
+
+@pytest.fixture
+def tiny_gate() -> Iterator[Live]:
+    with live(settings=QUIET, dictionary=1) as running:
+        yield running
+
+
+def test_a_full_dictionary_is_a_problem_and_the_last_good_state_stays(tiny_gate: Live, shop: RoutingTable) -> None:
+    tiny_gate.apply(shop)
+    too_much = msgspec.structs.replace(shop, hosts={}, certificates=padded(50, 50_000))
+    applied = tiny_gate.apply(too_much)
+    assert "the dictionary of 1 MiB is full" in applied.problem
+    assert {served_by(tiny_gate, "shop.example") for _ in range(20)} == {"shop"}
+
+
+def test_a_dictionary_that_was_full_takes_smaller_tables_again(tiny_gate: Live, shop: RoutingTable) -> None:
+    free = tiny_gate.wait(tiny_gate.dataplane.state()).free
+    tiny_gate.apply(msgspec.structs.replace(shop, certificates=padded(50, 50_000)))
+    assert tiny_gate.apply(shop).problem == ""
+    assert served_by(tiny_gate, "shop.example") == "shop"
+    tiny_gate.apply(RoutingTable())
+    assert tiny_gate.wait(tiny_gate.dataplane.state()).free > free - 100_000
+
+
+def test_shared_memory_grows_with_the_objects(shop: RoutingTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "SMALLEST", 1)
+    with live(shop, QUIET) as gate:
+        bigger = msgspec.structs.replace(shop, certificates=padded(40, 50_000))
+        applied = gate.apply(bigger, changes=TableChanges(certificates=frozenset(bigger.certificates)))
+        assert applied.reasons == ("shared memory grown from 1 to 8 MiB",)
+        assert applied.problem == ""
+        assert served_by(gate, "shop.example") == "shop"
+        assert gate.wait(gate.dataplane.state()).capacity == 8 * 1024 * 1024
+        assert not gate.apply(bigger).reloaded
+
+
+def test_memory_that_fills_against_all_reckoning_grows_with_the_next_table(
+    shop: RoutingTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "SMALLEST", 1)
+    with live(shop, QUIET) as gate:
+        monkeypatch.setattr("sevengate.nginx.dataplane.is_tight", lambda peak, size: False)
+        bigger = msgspec.structs.replace(shop, certificates=padded(40, 50_000))
+        assert "is full" in gate.apply(bigger).problem
+        applied = gate.apply(bigger)
+        assert applied.problem == ""
+        assert "shared memory grown" in applied.reasons[0]
+
+
+def test_what_another_pushed_is_found_and_put_right(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+
+    async def meddle() -> None:
+        other = ControlClient(gate.dataplane.runtime.control)
+        held = await other.digests()
+        document = Document("h:foreign.example", "d", b'{"routes":[],"policies":[],"sources":[]}')
+        await other.push([document], Commit(held.generation, [("h:foreign.example", "d")], ["h:shop.example"]))
+        await other.close()
+
+    gate.wait(meddle())
+    assert served_by(gate, "shop.example") == 404
+    newer = backend("new")
+    changed = msgspec.structs.replace(shop, backends={**shop.backends, newer.name: newer})
+    applied = gate.apply(changed, changes=TableChanges(backends=frozenset({newer.name})))
+    assert (applied.pushed, applied.deleted) == (2, 1)
+    assert served_by(gate, "shop.example") == "shop"
+
+
+def test_a_master_that_is_killed_is_started_again_and_filled(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    old = gate.dataplane.process.pid
+    os.kill(old, signal.SIGKILL)
+
+    async def back() -> None:
+        await until(lambda: gate.dataplane.process.pid != old and gate.dataplane.generation)
+
+    gate.wait(back())
+    assert served_by(gate, "shop.example") == "shop"
+    assert group_members(old) == ()
+    assert gate.apply(shop).pushed == 0
+
+
+def test_a_table_that_meets_a_dead_nginx_is_live_all_the_same(gate: Live, shop: RoutingTable) -> None:
+    old = gate.dataplane.process.pid
+    os.kill(old, signal.SIGKILL)
+
+    async def applied() -> bool:
+        problem = (await gate.dataplane.apply(shop, None, QUIET)).problem
+        # Until its death is noticed, the dead master's workers take pushes too.
+        return not problem and gate.dataplane.process.pid != old
+
+    gate.wait(until(applied))
+    assert served_by(gate, "shop.example") == "shop"
+
+
+def test_workers_that_are_killed_come_back_with_all_documents(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    process = gate.dataplane.process
+    old = set(process.workers())
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    gate.wait(until(lambda: old.isdisjoint(process.workers()) and len(process.workers()) == len(old)))
+    assert {served_by(gate, "shop.example") for _ in range(20)} == {"shop"}
+
+
+def test_closing_leaves_no_process_and_no_directory(shop: RoutingTable) -> None:
+    with live(shop, QUIET) as gate:
+        group, directory = gate.dataplane.process.pid, gate.dataplane.runtime.directory
+        assert group_members(group)
+        assert directory.exists()
+    assert group_members(group) == ()
+    assert not directory.exists()
+
+
+def test_open_websockets_outlive_every_push(gate: Live, backends: EchoBackends) -> None:
+    shop = table(host("shop.example", "shop"), backend("shop", backends.start("shop")))
+    gate.apply(shop)
+
+    async def talk() -> list[str]:
+        heard = []
+        url = f"ws://127.0.0.1:{gate.http_port}/chat"
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, headers={"Host": "shop.example"}) as ws:
+            for number in range(10):
+                hosts = {**shop.hosts, "other.example": host("other.example", f"service-{number}")}
+                changed = msgspec.structs.replace(shop, hosts=hosts)
+                assert (await gate.dataplane.apply(changed, None, QUIET)).pushed == 1
+                await ws.send_str(str(number))
+                heard.append(await ws.receive_str())
+        return heard
+
+    assert gate.wait(talk()) == [f"shop: {number}" for number in range(10)]
+    assert gate.dataplane.reloads == 0
+
+
+# --- certificates
+
+
+def common_name(der: bytes) -> str:
+    from cryptography import x509
+
+    [attribute] = x509.load_der_x509_certificate(der).subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(attribute.value)
+
+
+def test_a_client_without_a_certificate_of_its_host_is_shown_the_fake_one(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    answer = ask(gate.https_port, "shop.example", tls=True)
+    assert answer.json["name"] == "shop"
+    assert common_name(answer.certificate) == COMMON_NAME
+
+
+def test_a_default_certificate_of_the_table_goes_first(gate: Live, shop: RoutingTable) -> None:
+    own = self_signed()
+    gate.apply(msgspec.structs.replace(shop, certificates={"": own}))
+    shown = ask(gate.https_port, "shop.example", tls=True).certificate
+    assert ssl.DER_cert_to_PEM_cert(shown).strip() == own.chain.decode().strip()
+
+    gate.apply(shop)
+    assert ask(gate.https_port, "shop.example", tls=True).certificate != shown
+
+
+# --- endpoints that are DNS names
+
+
+def test_endpoints_that_are_names_follow_what_the_names_resolve_to(backends: EchoBackends) -> None:
+    one = backends.start("one", "127.0.0.11")
+    backends.start("two", "127.0.0.12", one.port)
+    answers = {"shop.test": ["127.0.0.11"]}
+
+    async def lookup(name: str) -> list[str]:
+        return answers[name]
+
+    resolver = Resolver(lookup=lookup, refresh=0.01, allow_local=True)
+    named = table(host("shop.example", "shop"), backend("shop", Endpoint("shop.test", one.port)))
+    with live(named, QUIET, resolver=resolver) as gate:
+        assert served_by(gate, "shop.example") == "one"
+        generation = gate.dataplane.generation
+        answers["shop.test"] = ["127.0.0.12"]
+        gate.wait(until(lambda: gate.dataplane.generation > generation))
+        assert served_by(gate, "shop.example") == "two"
+        assert gate.dataplane.generation == generation + 1
