@@ -100,11 +100,6 @@ def _networks(text: str) -> tuple[str, ...]:
     return tuple(map(str, values.networks(text))) if text else ()
 
 
-def _hash_by(text: str) -> str:
-    values.interpolation(text, values.is_request_variable)
-    return text
-
-
 def _no_snippets(text: str) -> bool:
     if boolean(text):
         raise ValueError("snippets are not carried out: no text of a user becomes configuration")
@@ -169,7 +164,7 @@ class Settings(msgspec.Struct, frozen=True, cache_hash=True):
         LoadBalance.ROUND_ROBIN
     )
     upstream_hash_by: Annotated[
-        str, Setting("", _hash_by, "Choose the endpoint by a hash of this text, such as $request_uri.")
+        str, Setting("", values.hash_key, "Choose the endpoint by a hash of this text, such as $request_uri.")
     ] = ""
     service_upstream: Annotated[bool, Setting("false", boolean, "Send to a Service's address, not to its pods.")] = (
         False

@@ -71,6 +71,9 @@ REQUEST_VARIABLES: Final = frozenset(
 )
 #: Families of variables: one header, one query parameter, one cookie.
 REQUEST_FAMILIES: Final = ("http_", "arg_", "cookie_")
+#: Names of ingress-nginx's own for variables, and the ones that do as well where values are only compared.
+_SYNONYMS: Final = {"binary_remote_addr": "remote_addr", "the_real_ip": "remote_addr", "best_http_host": "http_host"}
+
 #: What a line of the access log may hold besides: NGINX's own variables that are there in every build, and ours.
 LOG_VARIABLES: Final = REQUEST_VARIABLES | frozenset(
     """
@@ -206,7 +209,7 @@ def words(parse: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     """Give the parser of a list without repetitions, separated by spaces or commas."""
 
     def parse_all(text: str) -> tuple[T, ...]:
-        found = tuple(dict.fromkeys(parse(word) for word in re.split(r"[\s,]+", text.strip(" ,"))))
+        found = tuple(dict.fromkeys(parse(word) for word in re.split(r"[\s,]+", text) if word))
         if not found:
             raise ValueError("the list is empty")
         return found
@@ -323,6 +326,13 @@ def url_template(text: str) -> str:
     if len(text) > 4096 or not _URL.fullmatch(literal):
         raise ValueError(f"{shown(text)} holds a character that stands in no URL")
     return text
+
+
+def hash_key(text: str) -> str:
+    """Read the text that requests are hashed by, with variables; the predecessor's names for some become NGINX's."""
+    for synonym, name in _SYNONYMS.items():
+        text = text.replace(f"${synonym}", f"${name}").replace(f"${{{synonym}}}", f"${{{name}}}")
+    return url_template(text)
 
 
 def is_request_variable(name: str) -> bool:

@@ -9,9 +9,6 @@ from sevengate.routing.policies import Affinity, AffinityMode, Algorithm, Balanc
 from sevengate.routing.template import Template
 from sevengate.settings import Settings
 
-#: Names that ingress-nginx has for a request's variables, and the ones that they stand for where only equality counts.
-_SYNONYMS: Final = {"binary_remote_addr": "remote_addr", "the_real_ip": "remote_addr", "best_http_host": "http_host"}
-
 
 class AffinityKind(StrEnum):
     """What binds a client to an endpoint."""
@@ -45,9 +42,7 @@ def _algorithm(text: str) -> Algorithm:
 
 
 def _hash_by(text: str) -> Template:
-    for synonym, name in _SYNONYMS.items():
-        text = text.replace(f"${synonym}", f"${name}").replace(f"${{{synonym}}}", f"${{{name}}}")
-    return Template.parse(values.url_template(text))
+    return Template.parse(values.hash_key(text))
 
 
 def _cookie_domain(text: str) -> str:
