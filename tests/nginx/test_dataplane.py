@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import ssl
@@ -9,7 +10,7 @@ import pytest
 
 from sevengate.diagnostics import ObjectRef
 from sevengate.nginx import ledger
-from sevengate.nginx.control import Commit, ControlClient
+from sevengate.nginx.control import Commit, ControlClient, ControlError
 from sevengate.nginx.documents import Document
 from sevengate.nginx.live import Live, live
 from sevengate.nginx.ports import group_members
@@ -196,6 +197,27 @@ def test_shared_memory_grows_with_the_objects(shop: RoutingTable, monkeypatch: p
         assert not gate.apply(bigger).reloaded
 
 
+def test_growing_memory_is_not_noticed_by_clients(shop: RoutingTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "SMALLEST", 1)
+    with live(shop, QUIET) as gate:
+        bigger = msgspec.structs.replace(shop, certificates=padded(40, 50_000))
+
+        async def ask_until(done: asyncio.Event) -> set[object]:
+            answers: set[object] = set()
+            while not done.is_set():
+                answers.add(await asyncio.to_thread(served_by, gate, "shop.example"))
+            return answers
+
+        async def grow() -> set[object]:
+            done = asyncio.Event()
+            asking = asyncio.create_task(ask_until(done))
+            assert (await gate.dataplane.apply(bigger, None, QUIET)).reloaded
+            done.set()
+            return await asking
+
+        assert gate.wait(grow()) == {"shop"}
+
+
 def test_memory_that_fills_against_all_reckoning_grows_with_the_next_table(
     shop: RoutingTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +262,23 @@ def test_a_master_that_is_killed_is_started_again_and_filled(gate: Live, shop: R
     assert served_by(gate, "shop.example") == "shop"
     assert group_members(old) == ()
     assert gate.apply(shop).pushed == 0
+
+
+def test_an_nginx_that_nothing_was_pushed_to_is_unavailable(
+    monkeypatch: pytest.MonkeyPatch, shop: RoutingTable
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise ControlError("not today")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(ControlClient, "push", refuse)
+        with live(shop, QUIET) as gate:
+            assert ask(gate.http_port, "shop.example").status == 503
+            assert ask(gate.http_port, "elsewhere.example").status == 503
+            refusing.undo()
+            assert gate.apply(shop).problem == ""
+            assert served_by(gate, "shop.example") == "shop"
+            assert served_by(gate, "elsewhere.example") == 404
 
 
 def test_a_table_that_meets_a_dead_nginx_is_live_all_the_same(gate: Live, shop: RoutingTable) -> None:

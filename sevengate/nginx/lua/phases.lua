@@ -294,6 +294,9 @@ local function serve_default()
     local backend = state.default_backend()
     if not backend then
         log_source("upstream-default-backend")
+        if not state.is_filled() then
+            return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+        end
         return nobody()
     end
 

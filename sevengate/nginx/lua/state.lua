@@ -41,10 +41,23 @@ local unknown = 0         -- how many entries of hosts and others are false
 local listeners = {} -- functions that are told the name of a document that changed, or nil for all
 
 
+-- A dictionary that has grown begins with what the smaller one holds, so that its first workers serve at once.
+local function take_over(previous)
+    if not previous or documents:get("m:defaults") then
+        return
+    end
+
+    for _, key in ipairs(previous:get_keys(0)) do
+        documents:set(key, previous:get(key))
+    end
+end
+
+
 function _M.init(conf)
     _M.conf = conf
     documents = shared[conf.dictionary]
     generations = shared.generations
+    take_over(shared[conf.previous_dictionary])
 end
 
 
@@ -301,6 +314,12 @@ end
 function _M.default_backend()
     local defaults = other("m:defaults")
     return defaults and defaults.backend and backend_named(defaults.backend)
+end
+
+
+-- Whether anything was pushed since NGINX started: before that, nobody knows what it ought to serve.
+function _M.is_filled()
+    return other("m:defaults") ~= false
 end
 
 
