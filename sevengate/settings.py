@@ -343,8 +343,8 @@ def read_settings(data: Mapping[str, str], where: Where, report: Report) -> Sett
     """Read the data of a ConfigMap; what is not set, or set to "", has its default."""
     reader = _Reader(where, report)
     for key, text in data.items():
-        if text.strip():
-            reader.read(key, text.strip())
+        if stripped := text.strip(values.BLANKS):
+            reader.read(key, stripped)
     return Settings(**reader.fields, closed_reason="; ".join(reader.closed))
 
 

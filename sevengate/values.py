@@ -20,6 +20,9 @@ E = TypeVar("E", bound=Enum)
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 
+#: What people leave around a value: the blanks and line breaks of a YAML block.
+BLANKS: Final = " \t\r\n"
+
 #: Longer values are cut in messages, so that a 100 kB annotation does not become a 100 kB Event.
 _SHOWN: Final = 60
 
@@ -44,8 +47,8 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DNS_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
 _PATH = re.compile(r"/[A-Za-z0-9\-._~/:@!&()*+,=%]{0,4095}")
-#: RFC 3986 section 2: unreserved and reserved characters and "%", without the quote that closes one in a shell.
-_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!&()*+,;=%]*")
+#: RFC 3986 section 2: unreserved and reserved characters and "%", without quotes and `;`, which end things elsewhere.
+_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!&()*+,=%]*")
 _FILE = re.compile(r"/[A-Za-z0-9._/-]{1,255}")
 _CIPHERS = re.compile(r"[A-Za-z0-9!+@=._:-]{1,4000}")
 _VARIABLE = re.compile(r"\$(?:\{(\w*)\}|(\w*))", re.ASCII)

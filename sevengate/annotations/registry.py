@@ -37,7 +37,7 @@ def read(annotations: Mapping[str, str], settings: Settings, prefix: str, where:
 
 @lru_cache(maxsize=4096)
 def _read(items: tuple[tuple[str, str], ...], settings: Settings, start: str) -> tuple[Wishes, tuple[Diagnostic, ...]]:
-    texts = {key.removeprefix(start): text.strip() for key, text in items}
+    texts = {key.removeprefix(start): text.strip(values.BLANKS) for key, text in items}
     canary = canaries.is_canary(texts.get(canaries.CANARY.name, ""))
     reader = _Reader(texts, start)
     for name in texts:
