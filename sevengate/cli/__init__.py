@@ -5,7 +5,9 @@ manifests (manifests.py), reading a URL as a request (urls.py), printing (output
 so that it can be compared and searched; it is coloured only on a terminal, and `--output json` is there for programs.
 """
 
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Final
 
 import click
@@ -57,6 +59,10 @@ class Subcommands(click.Group):
 )
 def main() -> None:
     """Route HTTP traffic as Kubernetes Ingress objects ask, and answer questions about it without a cluster."""
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal's encoding cannot write is escaped, where Python would raise.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @main.command()

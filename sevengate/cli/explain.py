@@ -49,7 +49,7 @@ def explanation_lines(explanation: routing.Explanation) -> Iterator[str]:
     if outcome.route:
         yield from _section("rule", [_rule(outcome.route), *_source(outcome.route)])
     if explanation.host:
-        yield from _section("why", [explanation.host, *_beaten(explanation), *map(_lost, explanation.conflicts)])
+        yield from _section("why", _why(explanation))
     yield from _section("on the way", explanation.steps)
     yield from _section("backends", aligned(_destination(found) for found in explanation.destinations))
     yield from _section("what comes nearest", map(_miss, explanation.misses))
@@ -127,6 +127,14 @@ def _source(route: Route) -> Iterator[str]:
     yield f"{route.source.object} {route.source.field}".rstrip()
 
 
+def _why(explanation: routing.Explanation) -> Iterator[str]:
+    yield explanation.host
+    if explanation.path != explanation.request.target.partition("?")[0]:
+        yield f"the path is compared as {explanation.path}"
+    yield from _beaten(explanation)
+    yield from map(_lost, explanation.conflicts)
+
+
 def _beaten(explanation: routing.Explanation) -> Iterator[str]:
     for beaten in explanation.beaten:
         elsewhere = "" if beaten.host == explanation.outcome.host else f"{host_text(beaten.host)}, "
@@ -134,7 +142,8 @@ def _beaten(explanation: routing.Explanation) -> Iterator[str]:
 
 
 def _lost(conflict: Diagnostic) -> str:
-    return f"before {conflict.where.object} {conflict.where.field}: {conflict.message}"
+    reason = ", ".join(filter(None, (conflict.message, conflict.hint)))
+    return f"before {conflict.where.object} {conflict.where.field}: {reason}"
 
 
 def _destination(found: routing.Destination) -> tuple[str, str, str]:

@@ -46,12 +46,12 @@ class Status(IntEnum):
 def say(line: str, kind: str = "") -> None:
     """Print one line; `kind` decides its colour where there are any."""
     if not sys.stdout.isatty():
-        click.echo(line)
+        click.echo(printable(line))
         return
     from rich.console import Console
     from rich.text import Text
 
-    Console(soft_wrap=True, highlight=False).print(Text(line, _STYLES.get(kind, "")))
+    Console(soft_wrap=True, highlight=False).print(Text(printable(line), _STYLES.get(kind, "")))
 
 
 def say_json(value: Any) -> None:
@@ -60,5 +60,14 @@ def say_json(value: Any) -> None:
 
 
 def remark(line: str) -> None:
-    """Print a line that is not part of the answer, on standard error."""
-    click.echo(line, err=True)
+    """Print a line, or several, that are not part of the answer, on standard error."""
+    for part in line.split("\n"):
+        click.echo(printable(part), err=True)
+
+
+def printable(line: str) -> str:
+    """Show what a terminal would obey, or cannot show, as an escape: manifests and URLs may hold anything."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in line
+    )

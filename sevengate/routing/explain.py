@@ -96,9 +96,15 @@ def explain(table: RoutingTable, request: Request, conflicts: Iterable[Diagnosti
         beaten=tuple(_beaten(table, host, route, received))[:_SHOWN] if host and route else (),
         steps=tuple(_steps(table, host, route, received)) if host and route else (),
         destinations=_destinations(table, outcome.backends),
-        conflicts=tuple(lost for lost in conflicts if route and lost.winner == route.source.object),
+        conflicts=tuple(lost for lost in conflicts if host and route and _lost_to(lost, host, route)),
         misses=() if served else nearest_misses(table, received),
     )
+
+
+def _lost_to(lost: Diagnostic, host: Host, route: Route) -> bool:
+    """Say whether a conflict was about a route's place; it names the host and the path in its message."""
+    named = repr(route.match.path.value) in lost.message and (host.name == ANY_HOST or host.name in lost.message)
+    return lost.winner == route.source.object and named
 
 
 def _host_reason(host: Host | None, received: Received) -> str:

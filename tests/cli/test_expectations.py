@@ -1,13 +1,15 @@
 """A file of expectations is read whole or refused with every mistake at its line."""
 
 import contextlib
+import re
 import textwrap
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevengate.cli.expectations import BrokenExpectations, Case, read_cases
+from sevengate.cli.expectations import KEYS, BrokenExpectations, Case, read_cases
 from sevengate.routing.request import Request
 
 FILE = """\
@@ -117,3 +119,11 @@ words = st.sampled_from(
 def test_no_text_breaks_the_reading_of_a_file(text: str) -> None:
     with contextlib.suppress(BrokenExpectations):
         read_cases(text, "f")
+
+
+def test_the_example_of_the_documentation_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "test-routes-in-ci.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    assert len(read_cases(example, "example.yaml")) == 7
+    documented = re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)))
+    assert sorted(documented) == sorted(KEYS)

@@ -181,11 +181,19 @@ def test_a_bad_request_is_explained_by_its_answer() -> None:
     assert explanation.outcome.reason == "a % in the path is not followed by two hexadecimal digits"
 
 
-def test_claims_that_lost_to_the_same_object_are_told() -> None:
-    winner, loser = ObjectRef("Ingress", "test", "root"), ObjectRef("Ingress", "test", "younger")
-    lost = Diagnostic(Severity.WARNING, "ingress/conflict", Where(loser, "spec"), "root is older", winner=winner)
-    other = Diagnostic(Severity.WARNING, "ingress/conflict", Where(loser, "spec"), "x is older", winner=loser)
-    assert explain(MIXED, Request("shop.example", "/z"), [lost, other]).conflicts == (lost,)
+def conflict(winner: str, message: str) -> Diagnostic:
+    loser = Where(ObjectRef("Ingress", "test", "younger"), "spec")
+    return Diagnostic(Severity.WARNING, "ingress/conflict", loser, message, winner=ObjectRef("Ingress", "test", winner))
+
+
+def test_claims_that_lost_the_same_place_to_the_same_object_are_told() -> None:
+    lost = conflict("root", "Prefix path '/' of host shop.example belongs to root")
+    others = [
+        conflict("root", "Prefix path '/z' of host shop.example belongs to root"),
+        conflict("root", "Prefix path '/' of host other.example belongs to root"),
+        conflict("cart", "Prefix path '/' of host shop.example belongs to cart"),
+    ]
+    assert explain(MIXED, Request("shop.example", "/z"), [lost, *others]).conflicts == (lost,)
 
 
 @given(

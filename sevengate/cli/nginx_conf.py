@@ -1,0 +1,33 @@
+"""`sevengate nginx-conf`: the nginx.conf that would run, for those who want to read it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from sevengate.cli.manifests import read_for_answer
+from sevengate.cli.output import Status, paths_argument, remark
+from sevengate.nginx.conf import write
+from sevengate.nginx.dataplane import Listen, place
+from sevengate.nginx.installation import NginxMissingError, find_installation
+from sevengate.nginx.process import Runtime
+from sevengate.nginx.static import static_conf
+
+#: Where NGINX would work; `sevengate run` makes a directory of its own.
+DIRECTORY = Path("/run/sevengate")
+
+
+@click.command("nginx-conf")
+@paths_argument
+def nginx_conf(paths: tuple[str, ...]) -> None:
+    """Print the nginx.conf that would run.
+
+    Hosts, paths and endpoints are not in it: they are data, which `sevengate routes` shows.
+    """
+    compilation = read_for_answer(paths).compilation
+    try:
+        here = place(find_installation(), Runtime(DIRECTORY), Listen())
+    except NginxMissingError as error:
+        remark(f"error: {error}")
+        sys.exit(Status.UNAVAILABLE)
+    click.echo(write(static_conf(compilation.settings, compilation.table.profiles, here)), nl=False)
