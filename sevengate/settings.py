@@ -164,7 +164,7 @@ class Settings(msgspec.Struct, frozen=True, cache_hash=True):
         LoadBalance.ROUND_ROBIN
     )
     upstream_hash_by: Annotated[
-        str, Setting("", values.hash_key, "Choose the endpoint by a hash of this text, such as $request_uri.")
+        str, Setting("", values.hash_key, "Choose the endpoint by a hash of this text, such as `$request_uri`.")
     ] = ""
     service_upstream: Annotated[bool, Setting("false", boolean, "Send to a Service's address, not to its pods.")] = (
         False

@@ -58,7 +58,7 @@ PERMANENT_REDIRECT: Final = Annotation(
     parse=_target,
     scope=Scope.LOCATION,
     risk=Risk.MEDIUM,
-    summary="Answer every request with a redirect to this URL. Variables such as $request_uri may stand in it.",
+    summary="Answer every request with a redirect to this URL. Variables such as `$request_uri` may stand in it.",
     example="https://new.example.com$request_uri",
     guards=True,
 )
