@@ -27,6 +27,7 @@ check: setup-check  ## format, lint, types, floors, Lua, generated pages, tracke
 	$(BIN)/lint-imports
 	luacheck --quiet $(LUA_CODE)
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python tools/examples.py --check
 	$(BIN)/python tools/tracked.py
 
 bench: setup-bench  ## measure against the bars; numbers are kept beside each question in bench/
@@ -36,8 +37,9 @@ format: setup  ## rewrite Python files in the one format, and mend what ruff can
 	@$(BIN)/ruff format $(PYTHON_CODE)
 	@$(BIN)/ruff check --fix $(PYTHON_CODE)
 
-reference: setup  ## write the pages of docs/ that are made from tables in the code
+reference: setup  ## write the pages of docs/ that are made from tables in the code, and the examples of README
 	@$(BIN)/python tools/reference.py
+	@$(BIN)/python tools/examples.py
 
 pins: setup  ## pin the newest Python packages anew (uses uv)
 	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -1,0 +1,38 @@
+"""Keep the examples of README.md true: each shows a command and exactly what that command prints.
+
+A block that begins with `$ sevengate ...` is run, and what follows in the block is replaced by what it printed. With
+--check nothing is written, and the exit code is 1 if something would have changed.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(?<=^```console\n)\$ (sevengate [^\n]+)\n.*?(?=^```$)", re.MULTILINE | re.DOTALL)
+
+
+def answered(block: re.Match[str]) -> str:
+    """Give the block with the answer that its command gives today."""
+    command = [sys.executable, "-m", *shlex.split(block[1])]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return f"$ {block[1]}\n{done.stdout}"
+
+
+def main() -> int:
+    """Write README.md with true answers, or say with --check whether it has them."""
+    written = README.read_text(encoding="utf-8")
+    true = BLOCK.sub(answered, written)
+    if "--check" not in sys.argv:
+        README.write_text(true, encoding="utf-8")
+        return 0
+    if written != true:
+        print("README.md shows what the commands no longer print; make reference writes it anew")
+    return int(written != true)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
