@@ -264,9 +264,7 @@ class DataPlane:
         await self._process.reload(conf, self._answers(conf_id))
         self._running = wanted
         self.reloads += 1
-        reasons = _reasons(running, wanted)
-        log.info("nginx reloaded: %s", "; ".join(reasons))
-        return reasons
+        return _reasons(running, wanted)
 
     def _wanted_conf(self, table: RoutingTable, settings: Settings, peak: int) -> _Running:
         running = self._running if self._process.running else None
