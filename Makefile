@@ -37,6 +37,9 @@ format: setup  ## rewrite Python files in the one format, and mend what ruff can
 	@$(BIN)/ruff format $(PYTHON_CODE)
 	@$(BIN)/ruff check --fix $(PYTHON_CODE)
 
+golden: setup  ## write anew what the manifests of tests/golden come to; then read the diff
+	@$(BIN)/pytest --quiet tests/golden --update
+
 reference: setup  ## write the pages of docs/ that are made from tables in the code, and the examples of README
 	@$(BIN)/python tools/reference.py
 	@$(BIN)/python tools/examples.py

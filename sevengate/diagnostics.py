@@ -110,7 +110,7 @@ class Report:
     def __len__(self) -> int:
         return len(self._diagnostics)
 
-    def _add(  # noqa: PLR0913 - the private joint of three public verbs with the same words
+    def _add(  # noqa: PLR0913, PLR0917 - the private joint of three public verbs with the same words
         self, severity: Severity, code: str, where: Where, message: str, hint: str, winner: ObjectRef | None
     ) -> None:
         if code not in CODES:
