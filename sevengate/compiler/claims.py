@@ -110,7 +110,10 @@ class ServerName(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """All that was read from one Ingress. Without a claimant it is not ours to serve."""
+    """All that was read from one Ingress. Without a claimant it is not ours to serve.
+
+    `secrets` and `backends` hold all that was looked up for it, found or not: a change of those makes it stale.
+    """
 
     claimant: Claimant | None = None
     hosts: Mapping[str, HostClaims] = {}

@@ -6,7 +6,7 @@ section by tls.py. What is invalid falls alone: a bad path loses its Claim, a ba
 wins where Claims meet is merge.py's affair. Source: https://kubernetes.io/docs/concepts/services-networking/ingress/.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from sevengate.annotations import registry
@@ -47,13 +47,13 @@ class IngressReader:
         if not self._classes.selects(ingress, report) or self._is_unwanted_catch_all(ingress, report):
             return Reading(diagnostics=report.done())
         claimant = self._claimant(ingress, report)
-        hosts = _RuleReader(ingress, claimant, self._references, report).hosts()
+        rules = _RuleReader(ingress, claimant, self._references, report)
+        hosts = rules.hosts()
         if not any(of.claims or of.fallback for of in hosts.values()):
             _complain_of_emptiness(ingress, report)
-        backends = tuple(_backends(hosts))
-        self._complain_of_cluster_ips(ingress, backends, report)
+        self._complain_of_cluster_ips(ingress, rules.backends, report)
         names, secrets = self._server_names(ingress, claimant, hosts, report)
-        return Reading(claimant, hosts, names, secrets, backends, report.done())
+        return Reading(claimant, hosts, names, secrets, tuple(rules.backends), report.done())
 
     def _claimant(self, ingress: Ingress, report: Report) -> Claimant:
         metadata, ref, key = ingress.metadata, ingress.ref, ingress.key
@@ -81,7 +81,7 @@ class IngressReader:
             )
         return unwanted
 
-    def _complain_of_cluster_ips(self, ingress: Ingress, backends: tuple[BackendRef, ...], report: Report) -> None:
+    def _complain_of_cluster_ips(self, ingress: Ingress, backends: Iterable[BackendRef], report: Report) -> None:
         annotation = f"{self._options.annotations_prefix}/service-upstream"
         if annotation not in ingress.metadata.annotations:
             return
@@ -102,6 +102,8 @@ class _RuleReader:
         self._claimant = claimant
         self._references = references
         self._report = report
+        # All that was looked up, each once and in order: also what no Claim leads to, for its absence is complained of.
+        self.backends: dict[BackendRef, None] = {}
 
     def hosts(self) -> dict[str, HostClaims]:
         """Give the Claims by host; a host whose rules hold nothing valid is there with none."""
@@ -154,23 +156,20 @@ class _RuleReader:
 
     def _backend(self, backend: IngressBackend, field: str) -> BackendRef | None:
         claimant = self._claimant
-        return self._references.read(
+        ref = self._references.read(
             backend,
             claimant.ref.namespace,
             Where(claimant.ref, field),
             self._report,
             by_cluster_ip=claimant.wishes.service_upstream,
         )
+        if ref:
+            self.backends[ref] = None
+        return ref
 
 
 def _named(claim: Claim, name: str) -> Claim:
     return Claim(claim.claimant, name, claim.field, claim.path, claim.backend)
-
-
-def _backends(hosts: Mapping[str, HostClaims]) -> dict[BackendRef, None]:
-    """Give the Backends that the claims lead to, each once, in order."""
-    claims = (claim for of in hosts.values() for claim in (*of.claims, of.fallback) if claim)
-    return {claim.backend: None for claim in claims if claim.backend}
 
 
 def _complain_of_emptiness(ingress: Ingress, report: Report) -> None:

@@ -38,7 +38,7 @@ class ReferenceReader:
     def _check(self, ref: BackendRef, where: Where, report: Report) -> BackendRef | None:
         where = where.at("service")
         service = self._services.get(ref.service_key)
-        if service is None and not is_service_name(ref.service):
+        if not is_service_name(ref.service):
             message = f"{shown(ref.service)} cannot be the name of a Service"
             report.error("object/invalid-value", where.at("name"), message)
             return None
