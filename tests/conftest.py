@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from sevengate.nginx.live import Live, live
 from sevengate.settings import Settings
@@ -10,6 +11,10 @@ from tests.backends import EchoBackends
 
 #: What NGINX runs with in tests: workers enough to see that all agree, and nothing on standard output.
 QUIET = Settings(worker_processes=2, disable_access_log=True)
+
+# How long one example takes says something about the machine, and nothing about the code.
+hypothesis_settings.register_profile("untimed", hypothesis_settings(), deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture
