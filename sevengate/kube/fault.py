@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from sevengate.kube.objects import PathType, ServiceType
+
 #: How a type is called to those who write manifests and not Python.
 _TYPES: Final = {
     "str": "a string",
@@ -20,8 +22,11 @@ _TYPES: Final = {
     "object": "a mapping",
     "null": "null",
 }
+#: The fields that take one of a few words.
+_VALUES: Final = {"pathType": tuple(PathType), "type": tuple(ServiceType)}
 _PLACE = re.compile(r" - at `\$(?P<path>.*)`\Z", re.DOTALL)
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<found>[^`]+)`")
+_NO_VALUE = re.compile(r"Invalid enum value (?P<value>.*)", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 
 
@@ -51,6 +56,10 @@ def of_validation(error: msgspec.ValidationError, plain: object) -> Fault:
         return _wrong_type(field, expected["wanted"], expected["found"])
     if missing := _MISSING.fullmatch(what):
         return Fault("object/invalid-value", "", f"{missing['name']} is missing").under(field)
+    if wrong := _NO_VALUE.fullmatch(what):
+        values = ", ".join(_VALUES.get(field.rpartition(".")[2], ()))
+        message = f"{wrong['value'][:80]} is not one of the values of this field"
+        return Fault("object/invalid-value", field, message, f"write one of {values}")
     if "matching regex" in what:
         return Fault("object/invalid-value", field, "The text holds a control character")
     if "of length" in what:

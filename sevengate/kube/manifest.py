@@ -2,13 +2,13 @@
 
 A file holds documents between `---` lines, in YAML or JSON; a document holds one object or a list of them. Each
 document is parsed on its own, so that a broken one loses only itself. Positions are not kept while reading: a Document
-keeps its text, and the line of a field is found by composing that one text again when somebody asks for it, which is
-when there is something to complain about. Files and folders are the business of files.py.
+keeps its text, and the line of a field is found by going through that one text again when somebody asks for it, which
+is when there is something to complain about. Files and folders are the business of files.py.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -31,12 +31,12 @@ class Document:
         self._number = number
 
     def lines(self) -> "Lines":
-        """Compose the text once more, to ask for the lines of its fields."""
+        """Give what knows the lines of its fields; the text is gone through at the first question."""
         return Lines(self._text, self._lines_before, self._number)
 
 
 class Lines:
-    """Gives the lines of one document's fields; it is as large as the document, so nobody keeps it for long."""
+    """Gives the lines of one document's fields; it is larger than the document, so nobody keeps it for long."""
 
     def __init__(self, text: str, lines_before: int, number: int) -> None:
         self._text = text
@@ -45,26 +45,53 @@ class Lines:
 
     def of(self, field: str) -> int:
         """Give the line (from 1) of a field, or of the nearest of its parents that is there."""
-        node = self._root
-        line = node.start_mark.line if node else 0
+        path = ""
         for step in _steps(field):
-            found = _child(node, step)
-            if found is None:
+            if f"{path}\0{step}" not in self._lines:
                 break
-            line, node = found
-        return self._lines_before + line + 1
+            path = f"{path}\0{step}"
+        return self._lines_before + self._lines.get(path, 0) + 1
 
     @cached_property
-    def _root(self) -> yaml.Node | None:
-        loader = yaml.CSafeLoader(self._text)
-        node = None
+    def _lines(self) -> dict[str, int]:
+        return _Survey(self._text).lines(self._number)
+
+
+class _Survey:
+    """Notes the line of every field of a document under its path, whose steps follow a NUL each.
+
+    One flat dict of text and numbers is nothing that the garbage collector need visit; a tree of nodes would be, and
+    for a list of 10,000 objects it takes ten times as long.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._next: Callable[[], Any] = yaml.CSafeLoader(text).get_event
+        self._found: dict[str, int] = {}
+
+    def lines(self, number: int) -> dict[str, int]:
+        """Give the lines, from 0, of the fields of the document of that number."""
         try:
-            for _ in range(self._number + 1):
-                node = loader.get_node() if loader.check_node() else None
-        except yaml.YAMLError:
-            # JSON with a surrogate pair is no YAML; the document's first line is near enough.
-            return None
-        return node
+            while number >= 0 and (event := self._next()) is not None:
+                if isinstance(event, yaml.DocumentStartEvent):
+                    number -= 1
+                    self._found.clear()
+                    self._note(self._next(), "")
+        except (yaml.YAMLError, RecursionError):
+            # JSON may hold what YAML does not, such as pairs of surrogates; the lines up to there are good.
+            pass
+        return self._found
+
+    def _note(self, event: Any, path: str, line: int | None = None) -> None:
+        self._found[path] = event.start_mark.line if line is None else line
+        if isinstance(event, yaml.MappingStartEvent):
+            while not isinstance(key := self._next(), yaml.MappingEndEvent):
+                name = key.value if isinstance(key, yaml.ScalarEvent) else ""
+                self._note(self._next(), f"{path}\0{name}", key.start_mark.line)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            number = 0
+            while not isinstance(item := self._next(), yaml.SequenceEndEvent):
+                self._note(item, f"{path}\0{number}")
+                number += 1
 
 
 class Definition(NamedTuple):
@@ -81,7 +108,7 @@ class Definition(NamedTuple):
 
 
 class Locator:
-    """Finds the lines of many fields in a row, and composes a document once as long as they are about it."""
+    """Finds the lines of many fields in a row, and goes through a document once as long as they are about it."""
 
     def __init__(self) -> None:
         # Two, because one object is often compared with another; not more, because lines weigh a lot.
@@ -249,14 +276,3 @@ def _join(parent: str, field: str) -> str:
 def _steps(field: str) -> Iterator[str]:
     for match in _STEP.finditer(field):
         yield match["name"] or match["bracket"]
-
-
-def _child(node: yaml.Node | None, step: str) -> tuple[int, yaml.Node] | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == step:
-                return key.start_mark.line, value
-    if isinstance(node, yaml.SequenceNode) and step.isdecimal() and int(step) < len(node.value):
-        child = node.value[int(step)]
-        return child.start_mark.line, child
-    return None

@@ -163,6 +163,7 @@ _NOT_FINITE: Final = frozenset(f"{sign}.{word}" for sign in ("", "+", "-") for w
 }
 _INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_BETWEEN_DIGITS = re.compile(r"(?<=[0-9])_(?=[0-9])")
 _NUMBER_STARTS: Final = frozenset("+-.0123456789")
 
 _TAG: Final = "tag:yaml.org,2002:"
@@ -211,7 +212,8 @@ def resolve(text: str, line: int = 1) -> object:
         return text
     if text in _NOT_FINITE:
         raise BrokenText("manifest/syntax", line, f"{text} cannot be written in JSON")
-    number = _number(text if text[0] == "." else text.replace("_", ""))
+    # Go takes "_" anywhere in a number, but in one that begins with a point only between digits.
+    number = _number(_BETWEEN_DIGITS.sub("", text) if text[0] == "." else text.replace("_", ""))
     return text if number is None else number
 
 

@@ -176,6 +176,12 @@ def test_a_path_that_cannot_be_compared_is_left_out(path: object, code: str, fie
     assert complaints == [(code, f"spec.rules[0].http.paths[0]{field}")]
 
 
+def test_a_misspelt_path_type_is_told_with_those_there_are() -> None:
+    _, (error,) = read({"rules": [{"http": {"paths": [{"path": "/", "pathType": "prefix", "backend": WEB}]}}]})
+    assert error.message == "'prefix' is not one of the values of this field"
+    assert error.hint == "write one of Exact, Prefix, ImplementationSpecific"
+
+
 def test_a_path_with_two_faults_is_told_both() -> None:
     paths, complaints = paths_of([{"backend": "web", "path": 7, "pathType": "Exact"}])
     assert paths == ()

@@ -205,7 +205,13 @@ def test_json_texts_are_read_one_after_the_other_with_their_lines() -> None:
 def test_a_pair_of_surrogates_in_json_is_a_character() -> None:
     definition = only(json_map("a", k="😀"))
     assert definition.object.data == {"k": "😀"}  # type: ignore[union-attr]
-    assert definition.origin("data").line == 1
+    assert definition.origin("data").line == 7
+
+
+def test_lines_of_json_that_is_nested_beyond_all_measure_are_found_as_far_as_that_goes() -> None:
+    deep = "[" * 900 + "]" * 900
+    definition = only(json_map("a").replace('"data"', f'"x": {deep},\n "data"'))
+    assert definition.origin("metadata.name").line == 5
 
 
 def test_a_lone_surrogate_in_json_is_refused() -> None:

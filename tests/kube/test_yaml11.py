@@ -68,6 +68,7 @@ def test_words_are_booleans_and_null_as_in_yaml_1_1(text: str, value: object) ->
         ("-0b11", -3),
         ("1_000", 1000),
         ("1__0", 10),
+        (".25_9", 0.259),
         ("0_", 0),
         ("08", 8),
         ("80.0", 80),
@@ -94,7 +95,7 @@ def test_numbers_are_those_of_yaml_1_1_in_the_form_that_json_has(text: str, valu
 
 NOT_QUITE_NUMBERS = """
     190:20:30 12:30 1:2.5 2001-01-01 2001-01-01T00:00:00Z
-    0x 0xZZ 0b2 + . _1 1e999 1.2.3 10.0.0.0/8
+    0x 0xZZ 0b2 + . _1 ._1 .1_ .1__2 1e999 1.2.3 10.0.0.0/8
 """
 
 
