@@ -1,0 +1,311 @@
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from sevengate.nginx.control import ControlClient, ControlError
+from sevengate.nginx.ports import group_members
+from sevengate.routing.table import Endpoint
+from sevengate.run import RunOptions, serve
+from tests.asking import Answer, ask
+from tests.backends import EchoBackends
+from tests.waiting import LIMIT, free_port, until
+
+INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: {name}, namespace: default}}
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: {name}.example
+    http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: {name}, port: {{number: 80}}}}}}}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: default}}
+spec: {{ports: [{{port: 80}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: {name}-1, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}
+addressType: IPv4
+ports: [{{port: {endpoint.port}}}]
+endpoints: [{{addresses: ["{endpoint.address}"]}}]
+"""
+
+INGRESS_CLASS = """
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: nginx}
+spec: {controller: k8s.io/ingress-nginx}
+"""
+
+
+def soon(reached: Callable[[], object]) -> None:
+    """Come back when `reached()` is true, and fail after a bounded time."""
+    end = time.monotonic() + LIMIT
+    while not reached():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.01)
+
+
+class Running:
+    """A `sevengate run` of its own: where it listens and what it says."""
+
+    def __init__(self, manifests: Path, temporary: str, *flags: str, **ports: int) -> None:
+        self.http, self.https = ports.get("http", free_port()), free_port()
+        self.healthz = ports.get("healthz", free_port())
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "sevengate", "run", "--manifests", str(manifests)),
+                *("--bind-address", "127.0.0.1", "--default-server-port", str(free_port())),
+                *("--http-port", str(self.http), "--https-port", str(self.https)),
+                *("--healthz-port", str(self.healthz), *flags),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": temporary},
+            cwd=Path(__file__).parents[1],
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as said:
+            self.lines.extend(line.rstrip("\n") for line in iter(said.readline, ""))
+
+    def end(self) -> int:
+        """Wait for the end and give the exit status."""
+        status = self.process.wait(LIMIT)
+        self._reader.join()
+        return status
+
+    def said(self, text: str) -> int:
+        return sum(text in line for line in self.lines)
+
+    def health(self) -> int:
+        try:
+            return ask(self.healthz, "localhost", "/healthz").status
+        except OSError:
+            return 0
+
+    def get(self, host: str) -> Answer:
+        return ask(self.http, host)
+
+    @property
+    def nginx(self) -> set[int]:
+        """The process groups of our NGINX: it is the leader of its own."""
+        return {int(entry.name) for entry in Path("/proc").glob("[0-9]*") if parent_of(entry) == self.process.pid}
+
+
+def parent_of(entry: Path) -> int:
+    with suppress(OSError):
+        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+@pytest.fixture
+def temporary() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="sg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        yield folder
+
+
+@contextmanager
+def run(manifests: Path, temporary: str, *flags: str) -> Iterator[Running]:
+    running = Running(manifests, temporary, *flags)
+    try:
+        soon(lambda: running.health() == 200)
+        yield running
+    finally:
+        running.process.kill()
+        running.end()
+
+
+@pytest.fixture
+def manifests(tmp_path: Path, backends: EchoBackends) -> Path:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    (folder / "class.yaml").write_text(INGRESS_CLASS)
+    (folder / "shop.yaml").write_text(INGRESS.format(name="shop", endpoint=backends.start("shop")))
+    return folder
+
+
+def test_manifests_are_served_over_http_and_https(manifests: Path, temporary: str) -> None:
+    with run(manifests, temporary) as running:
+        assert running.get("shop.example").json["name"] == "shop"
+        assert ask(running.https, "shop.example", tls=True).json["name"] == "shop"
+        assert running.get("elsewhere.example").status == 404
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_status_0_and_nothing_is_left(
+    manifests: Path, temporary: str, number: signal.Signals
+) -> None:
+    with run(manifests, temporary) as running:
+        [group] = running.nginx
+        running.process.send_signal(number)
+        assert running.end() == 0
+        assert group_members(group) == ()
+        assert list(Path(temporary).iterdir()) == []
+        assert running.said("draining") == 1
+
+
+def test_a_signal_lets_a_request_under_way_finish(manifests: Path, temporary: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+        endpoint = Endpoint("127.0.0.1", slow.getsockname()[1])
+        (manifests / "slow.yaml").write_text(INGRESS.format(name="slow", endpoint=endpoint))
+        answers: list[Answer] = []
+        with run(manifests, temporary) as running:
+            client = threading.Thread(target=lambda: answers.append(running.get("slow.example")))
+            client.start()
+            connection, _ = slow.accept()
+            with connection:
+                connection.recv(65536)
+                running.process.send_signal(signal.SIGTERM)
+                soon(lambda: refused(running.http))
+                assert running.process.poll() is None
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\nfinished")
+            client.join()
+            assert running.end() == 0
+    assert [answer.body for answer in answers] == [b"finished"]
+
+
+def refused(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_second_signal_does_not_wait(manifests: Path, temporary: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as never:
+        endpoint = Endpoint("127.0.0.1", never.getsockname()[1])
+        (manifests / "never.yaml").write_text(INGRESS.format(name="never", endpoint=endpoint))
+        with run(manifests, temporary) as running, socket.create_connection(("127.0.0.1", running.http)) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: never.example\r\n\r\n")
+            connection, _ = never.accept()
+            with connection:
+                running.process.send_signal(signal.SIGTERM)
+                soon(lambda: refused(running.http))
+                running.process.send_signal(signal.SIGTERM)
+                assert running.end() == 0
+
+
+def test_an_edit_goes_live_without_a_reload(manifests: Path, temporary: str, backends: EchoBackends) -> None:
+    with run(manifests, temporary, "--watch") as running:
+        (manifests / "new.yaml").write_text(INGRESS.format(name="new", endpoint=backends.start("new")))
+        soon(lambda: running.get("new.example").status == 200)
+        (manifests / "shop.yaml").unlink()
+        soon(lambda: running.get("shop.example").status == 404)
+        assert running.said("is live") == 3
+        assert running.said("reloaded") == 0
+
+
+def test_a_broken_file_keeps_its_last_good_state_and_says_so_once(
+    manifests: Path, temporary: str, backends: EchoBackends
+) -> None:
+    with run(manifests, temporary, "--watch") as running:
+        whole = (manifests / "shop.yaml").read_text()
+        (manifests / "shop.yaml").write_text(whole[: len(whole) // 4] + "\n  - {[")
+        soon(lambda: running.said("manifest/syntax"))
+        assert running.get("shop.example").json["name"] == "shop"
+        (manifests / "new.yaml").write_text(INGRESS.format(name="new", endpoint=backends.start("new")))
+        soon(lambda: running.get("new.example").status == 200)
+        assert running.said("manifest/syntax") == 1
+        [line] = [line for line in running.lines if "manifest/syntax" in line]
+        assert line.startswith(f"{manifests / 'shop.yaml'}:")
+        assert ": error: " in line
+
+
+def test_diagnostics_name_file_and_line_and_say_what_helps(manifests: Path, temporary: str) -> None:
+    text = (manifests / "shop.yaml").read_text().replace("number: 80", "number: 81")
+    (manifests / "shop.yaml").write_text(text)
+    with run(manifests, temporary) as running:
+        soon(lambda: running.said("backend/port-not-found"))
+        [line] = [line for line in running.lines if "backend/port-not-found" in line]
+        assert line.startswith(f"{manifests / 'shop.yaml'}:9: error: ")
+        assert running.get("shop.example").status == 503
+
+
+def test_a_taken_port_ends_it_with_the_owner_named(manifests: Path, temporary: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        running = Running(manifests, temporary, http=port)
+        assert running.end() != 0
+    assert running.said(f"127.0.0.1:{port} is taken by") == 1
+    assert running.said(f"(pid {os.getpid()})") == 1
+    assert running.said("Traceback") == 0
+    assert list(Path(temporary).iterdir()) == []
+
+
+def test_a_taken_healthz_port_is_named_too(manifests: Path, temporary: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        running = Running(manifests, temporary, healthz=taken.getsockname()[1])
+        assert running.end() != 0
+    assert running.said("(healthz) is taken by") == 1
+    assert running.said("Traceback") == 0
+
+
+def test_healthz_fails_until_the_first_push_is_live(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    healthz = free_port()
+    options = RunOptions(
+        manifests=(str(manifests),),
+        bind_address="127.0.0.1",
+        http_port=free_port(),
+        https_port=free_port(),
+        default_server_port=free_port(),
+        healthz_port=healthz,
+    )
+
+    async def refuse(*_: object) -> None:
+        raise ControlError("not today")
+
+    async def health() -> tuple[int, bytes]:
+        answer = await asyncio.to_thread(ask, healthz, "localhost", "/healthz")
+        return answer.status, answer.body
+
+    async def scene() -> None:
+        with monkeypatch.context() as refusing:
+            refusing.setattr("sevengate.controller.FIRST_PAUSE", 0.01)
+            refusing.setattr(ControlClient, "push", refuse)
+            serving = asyncio.create_task(serve(options, said.append))
+            await until(lambda: any("not today" in line for line in said))
+            assert await health() == (503, b"nothing was pushed yet\n")
+        await until(lambda: any("is live" in line for line in said))
+        assert await health() == (200, b"ok\n")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+
+    asyncio.run(scene())
+    assert sum("not today" in line for line in said) == 1
+
+
+def test_a_killed_run_takes_its_nginx_with_it(manifests: Path, temporary: str) -> None:
+    with run(manifests, temporary) as running:
+        [group] = running.nginx
+        running.process.kill()
+        running.end()
+        soon(lambda: not group_members(group))
+
+
+def test_a_killed_nginx_comes_back(manifests: Path, temporary: str) -> None:
+    with run(manifests, temporary) as running:
+        [group] = running.nginx
+        os.kill(group, signal.SIGKILL)
+        soon(lambda: running.nginx - {group} and running.health() == 200)
+        assert running.get("shop.example").json["name"] == "shop"
+        assert running.said("nginx ended with status -9") == 1
