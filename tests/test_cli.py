@@ -331,6 +331,7 @@ def test_without_nginx_the_command_that_installs_it_is_said(folder: Path, monkey
     [
         [],
         ["--manifests", "x", "--http-port", "0"],
+        ["--manifests", "x", "--http-port", "443"],
         ["--manifests", "x", "--bind-address", "localhost"],
         ["--manifests", "x", "--configmap", "settings"],
         ["--manifests", "x", "--default-ssl-certificate", "a/b/c"],

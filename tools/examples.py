@@ -1,4 +1,4 @@
-"""Keep the examples of README.md true: each shows a command and exactly what that command prints.
+"""Keep the examples of README.md and of docs/ true: each shows a command and exactly what that command prints.
 
 A block that begins with `$ sevengate ...` is run, and what follows in the block is replaced by what it printed. With
 --check nothing is written, and the exit code is 1 if something would have changed.
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"(?<=^```console\n)\$ (sevengate [^\n]+)\n.*?(?=^```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -23,15 +23,20 @@ def answered(block: re.Match[str]) -> str:
 
 
 def main() -> int:
-    """Write README.md with true answers, or say with --check whether it has them."""
-    written = README.read_text(encoding="utf-8")
+    """Write the pages with true answers, or say with --check whether they have them."""
+    stale = [page for page in PAGES if not is_true(page, write="--check" not in sys.argv)]
+    for page in stale:
+        print(f"{page.relative_to(ROOT)} shows what the commands no longer print; make reference writes it anew")
+    return int(bool(stale))
+
+
+def is_true(page: Path, *, write: bool) -> bool:
+    """Say whether the answers of a page are true, after writing true ones if that is asked for."""
+    written = page.read_text(encoding="utf-8")
     true = BLOCK.sub(answered, written)
-    if "--check" not in sys.argv:
-        README.write_text(true, encoding="utf-8")
-        return 0
-    if written != true:
-        print("README.md shows what the commands no longer print; make reference writes it anew")
-    return int(written != true)
+    if write and written != true:
+        page.write_text(true, encoding="utf-8")
+    return write or written == true
 
 
 if __name__ == "__main__":

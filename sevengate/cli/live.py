@@ -23,9 +23,12 @@ from sevengate.routing.request import Outcome, Request
 from sevengate.routing.table import Backend, Endpoint, Host, Route, RoutingTable
 from sevengate.routing.uri import to_bytes, to_text
 from sevengate.run import Live, NginxError, live
+from sevengate.settings import Settings
 
 #: Servers that stand for backends; others of the table are left without endpoints.
 _STANDINS: Final = 256
+#: The access log would stand among our own lines.
+_SETTINGS: Final = Settings(disable_access_log=True)
 #: Seconds for one answer.
 _LIMIT: Final = 20.0
 
@@ -42,7 +45,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 def ask(table: RoutingTable, cases: Iterable[Case]) -> list[tuple[str, ...]]:
     """Send each case's request through NGINX and say where the matcher foretold another answer; raise NginxError."""
-    with live() as gate:
+    with live(settings=_SETTINGS) as gate:
         return ask_through(gate, table, cases)
 
 
@@ -63,7 +66,7 @@ async def _ask(gate: Live, table: RoutingTable, cases: list[Case]) -> list[tuple
     async with AsyncExitStack() as stack:
         names = list(dict.fromkeys([*first, *table.backends]))[:_STANDINS]
         ports = {name: await _stand_in(stack, name) for name in names}
-        applied = gate.apply(_with_stand_ins(table, ports))
+        applied = gate.apply(_with_stand_ins(table, ports), _SETTINGS)
         if applied.problem:
             raise NginxError(applied.problem)
         return [await _differences(gate, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]

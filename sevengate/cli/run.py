@@ -61,6 +61,9 @@ def run(manifests: tuple[str, ...], more: tuple[str, ...], **flags: Any) -> None
     """
     from sevengate.run import NginxError, RunOptions, serve
 
+    ports = [value for name, value in flags.items() if name.endswith("_port")]
+    if len(set(ports)) < len(ports):
+        raise click.UsageError("each of the ports must be another one")
     compiled = {name: flags.pop(name) for name in Options.__struct_fields__ if name in flags}
     options = RunOptions(manifests=(*manifests, *more), options=Options(**compiled), **flags)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")

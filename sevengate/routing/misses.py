@@ -149,7 +149,7 @@ def _host_miss(name: str, asked: str) -> tuple[int, str]:
     if len(wanted) == len(given) and len(differing) == 1:
         rank = _SLIP if _likeness(*differing[0]) >= _ALIKE else _OTHER
         return rank, f"one label differs: {differing[0][1]!r} is not {differing[0][0]!r}"
-    return _OTHER, "the name is another one"
+    return _OTHER, "the name is only alike"
 
 
 def _wildcard_miss(rest: str, asked: str) -> tuple[int, str]:
@@ -157,7 +157,7 @@ def _wildcard_miss(rest: str, asked: str) -> tuple[int, str]:
         return _SLIP, f"the wildcard stands for one label, and {asked} has none in its place"
     if asked.endswith(f".{rest}"):
         return _SLIP, f"the wildcard stands for one label, and {asked.removesuffix(f'.{rest}')!r} is more than one"
-    return _OTHER, "the name is another one"
+    return _OTHER, "the name is only alike"
 
 
 def _likeness(one: str, other: str) -> float:
