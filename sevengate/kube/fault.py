@@ -27,6 +27,7 @@ _VALUES: Final = {"pathType": tuple(PathType), "type": tuple(ServiceType)}
 _PLACE = re.compile(r" - at `\$(?P<path>.*)`\Z", re.DOTALL)
 _EXPECTED = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<found>[^`]+)`")
 _NO_VALUE = re.compile(r"Invalid enum value (?P<value>.*)", re.DOTALL)
+_BOUND = re.compile(r"Expected `int` (?P<sign>[<>]=) (?P<number>\d+)")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 
 
@@ -60,10 +61,11 @@ def of_validation(error: msgspec.ValidationError, plain: object) -> Fault:
         values = ", ".join(_VALUES.get(field.rpartition(".")[2], ()))
         message = f"{wrong['value'][:80]} is not one of the values of this field"
         return Fault("object/invalid-value", field, message, f"write one of {values}")
+    if bound := _BOUND.fullmatch(what):
+        limit = f"at {'most' if bound['sign'] == '<=' else 'least'} {bound['number']}"
+        return Fault("object/invalid-value", field, f"The number must be {limit}")
     if "matching regex" in what:
         return Fault("object/invalid-value", field, "The text holds a control character")
-    if "of length" in what:
-        return Fault("manifest/too-large", field, "The text is longer than the Kubernetes API allows")
     return Fault("object/invalid-value", field, what.replace("`", ""))
 
 

@@ -176,6 +176,12 @@ def test_a_path_that_cannot_be_compared_is_left_out(path: object, code: str, fie
     assert complaints == [(code, f"spec.rules[0].http.paths[0]{field}")]
 
 
+@pytest.mark.parametrize(("number", "limit"), [(0, "least 1"), (65536, "most 65535")])
+def test_a_port_out_of_range_is_told_the_range(number: int, limit: str) -> None:
+    _, (error,) = read({"defaultBackend": {"service": {"name": "web", "port": {"number": number}}}})
+    assert error.message == f"The number must be at {limit}"
+
+
 def test_a_misspelt_path_type_is_told_with_those_there_are() -> None:
     _, (error,) = read({"rules": [{"http": {"paths": [{"path": "/", "pathType": "prefix", "backend": WEB}]}}]})
     assert error.message == "'prefix' is not one of the values of this field"
