@@ -27,9 +27,13 @@ class ReferenceReader:
     def read(
         self, backend: IngressBackend, namespace: str, where: Where, report: Report, *, by_cluster_ip: bool
     ) -> BackendRef | None:
-        """Give what a backend in an Ingress of this namespace refers to."""
+        """Give what a backend in an Ingress of this namespace refers to.
+
+        One that names nothing has been complained of by whoever decoded it.
+        """
         if backend.service is None:
-            _complain_of_resource(backend.resource, where, report)
+            if backend.resource:
+                _complain_of_resource(backend.resource, where.at("resource"), report)
             return None
         service_key, port = f"{namespace}/{backend.service.name}", str(backend.service.port)
         ref = self._sound.get((service_key, port, by_cluster_ip))
@@ -76,13 +80,10 @@ def lacks_cluster_ip(ref: BackendRef, services: Mapping[str, Service]) -> bool:
     return ref.by_cluster_ip and service is not None and not has_cluster_ip(service)
 
 
-def _complain_of_resource(resource: ResourceRef | None, where: Where, report: Report) -> None:
-    if resource is None:
-        report.error("object/invalid-value", where, "The backend names neither a Service nor a resource")
-        return
+def _complain_of_resource(resource: ResourceRef, where: Where, report: Report) -> None:
     report.error(
         "ingress/resource-backend",
-        where.at("resource"),
+        where,
         f"A backend of kind {shown(resource.kind)} cannot be served over HTTP; requests get 503",
         hint="name a Service",
     )

@@ -51,7 +51,7 @@ def read_head(text: str) -> Head:
 
 
 def diagnostic_text(diagnostic: Diagnostic, manifests: Manifests) -> str:
-    origin = manifests.locate(diagnostic.where)
+    origin = None if diagnostic.where.origin else manifests.locate(diagnostic.where)
     line = f"line {origin.line}: " if origin else ""
     hint = f"    {diagnostic.hint}\n" if diagnostic.hint else ""
     return f"{line}{diagnostic}\n{hint}"
