@@ -91,7 +91,7 @@ def _worker_processes(text: str) -> int | None:
 def _buffers(text: str) -> tuple[int, int]:
     match text.split():
         case [number, length]:
-            return integer(1, 1024)(number), size_between(256, 1 << 24)(length)
+            return integer(1, 1024)(number), _buffer(length)
         case _:
             raise ValueError(f"{values.shown(text)} is not a number and a size, such as 4 8k")
 
@@ -118,6 +118,7 @@ _LOG_FORMAT: Final = (
     "$upstream_response_length $upstream_response_time $upstream_status $req_id"
 )
 _MIB: Final = 1 << 20
+#: NGINX wants at least its connection_pool_size.
 _buffer = size_between(512, 16 * _MIB)
 _count = integer(0, 1_000_000_000)
 _redirect_code = values.one_of(301, 302, 307, 308)
@@ -140,7 +141,7 @@ class Settings(msgspec.Struct, frozen=True, cache_hash=True):
         True
     )
     proxy_buffer_size: Annotated[int, Setting("4k", _buffer, "Buffer for the head of an answer.")] = 4096
-    proxy_buffers_number: Annotated[int, Setting("4", integer(2, 1024), "Buffers for the rest of an answer.")] = 4
+    proxy_buffers_number: Annotated[int, Setting("4", integer(3, 1024), "Buffers for the rest of an answer.")] = 4
     proxy_next_upstream: Annotated[
         tuple[NextUpstream, ...],
         Setting("error timeout", words(choice(NextUpstream)), "When another endpoint is tried."),
@@ -217,7 +218,7 @@ class Settings(msgspec.Struct, frozen=True, cache_hash=True):
     ssl_session_cache_size: Annotated[
         int, Setting("10m", size_between(64 << 10, 1 << 30), "Memory for TLS sessions; 1m holds about 4,000.")
     ] = 10 * _MIB
-    ssl_session_timeout: Annotated[float, Setting("10m", timeout, "Age of a TLS session.")] = 600.0
+    ssl_session_timeout: Annotated[float, Setting("10m", values.whole_seconds, "Age of a TLS session.")] = 600.0
     ssl_session_tickets: Annotated[bool, Setting("false", boolean, "Keep TLS sessions at the clients.")] = False
 
     # --- who the client is

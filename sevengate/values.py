@@ -33,6 +33,8 @@ _UNITS: Final = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0
 #: A year: more would be a slip of the pen, and stays far from where NGINX's milliseconds overflow.
 _LONGEST: Final = 365 * 86_400
 
+#: A pebibyte: far from where NGINX's integers and Lua's numbers end.
+_LARGEST: Final = 1 << 50
 #: NGINX reads no argument of a directive that is longer than its buffer of 4096 bytes.
 _LONGEST_LINE: Final = 3900
 
@@ -140,7 +142,10 @@ def size(text: str) -> int:
     found = _SIZE.fullmatch(text)
     if not found:
         raise ValueError(f"{shown(text)} is not a size: write bytes, or a number with k, m or g, such as 8k or 1m")
-    return int(found[1]) * _SIZES[found[2].lower()]
+    number = int(found[1]) * _SIZES[found[2].lower()]
+    if number > _LARGEST:
+        raise ValueError(f"{shown(text)} is larger than a pebibyte")
+    return number
 
 
 def size_between(least: int, most: int) -> Callable[[str], int]:
@@ -168,6 +173,14 @@ def timeout(text: str) -> float:
     number = seconds(text)
     if number < _UNITS["ms"]:
         raise ValueError(f"{shown(text)} is shorter than a millisecond")
+    return number
+
+
+def whole_seconds(text: str) -> float:
+    """Read a duration of whole seconds, at least one, as the directives of TLS take it."""
+    number = seconds(text)
+    if number < 1 or not number.is_integer():
+        raise ValueError(f"{shown(text)} is not a whole number of seconds")
     return number
 
 

@@ -48,9 +48,11 @@ def test_a_size_is_what_nginx_says_it_is(text: str, value: int) -> None:
     assert values.size(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "8kb", "8Mi", "-1", "1.5m", "8 k", "k", "1t", "1b", "9" * 16, "8k;"])
+@pytest.mark.parametrize(
+    "text", ["", "8kb", "8Mi", "-1", "1.5m", "8 k", "k", "1t", "1b", "9" * 16, "8k;", "9999999999g"]
+)
 def test_other_texts_are_no_sizes(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a size"):
+    with pytest.raises(ValueError, match=r"is (not a size|larger than)"):
         values.size(text)
 
 
@@ -73,6 +75,12 @@ def test_other_texts_are_no_durations(text: str) -> None:
 def test_a_timeout_is_not_zero() -> None:
     with pytest.raises(ValueError, match="shorter than a millisecond"):
         values.timeout("0")
+
+
+@pytest.mark.parametrize("text", ["0", "500ms", "1500ms"])
+def test_some_durations_are_whole_seconds(text: str) -> None:
+    with pytest.raises(ValueError, match="whole number of seconds"):
+        values.whole_seconds(text)
 
 
 @given(st.integers(0, 86_400_000))

@@ -36,8 +36,8 @@ REWRITE_TARGET: Final = Annotation(
     parse=_target,
     scope=Scope.INGRESS,
     risk=Risk.MEDIUM,
-    summary="The path that the backend sees; `$1` to `$9` are the groups of the Ingress path. That is a regular expression "
-    "then, and so are all paths of the host.",
+    summary="The path that the backend sees; `$1` to `$9` are the groups of the Ingress path. That is a regular "
+    "expression then, and so are all paths of the host.",
     example="/$2",
     guards=True,
 )
