@@ -1,12 +1,12 @@
 """A routing table as documents: the texts that are pushed to the data plane, each with its digest.
 
-One document for each host, backend, certificate and server name: names begin with `h:`, `b:`, `c:` and `s:`, and `m:defaults`
-holds what is there once. A document is JSON in the words of lua/state.lua, already decided: routes in order of precedence,
-policies shared by number, what equals the default left out. Nothing here is ever configuration text. The digest tells what
-has changed, so a push carries only that; control.py sends it, and lua/control.lua adopts it.
+One document for each host, backend, certificate and server name: names begin with `h:`, `b:`, `c:` and `s:`, and
+`m:defaults` holds what is there once. A document is JSON in the words of lua/state.lua, already decided: routes in
+order of precedence, policies shared by number, what equals the default left out. Nothing here is ever configuration
+text. The digest tells what has changed, so a push carries only that; control.py sends it, lua/control.lua adopts it.
 
-A push is `POST /v1/push`: a header of one JSON line, then the documents' texts without anything between them. `commit` makes
-what is staged visible, if `base` is still the data plane's generation; with `full`, names that are not in `set` go.
+A push is `POST /v1/push`: a header of one JSON line, then the documents' texts without anything between them. `commit`
+makes what is staged visible, if `base` is still the data plane's generation; with `full`, names not in `set` go.
 """
 
 import hashlib

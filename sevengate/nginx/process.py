@@ -34,7 +34,7 @@ STOP_LIMIT: Final = 5.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG: Final = 1
 _MAX_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes, and NGINX adds `unix:` to what it prints
-_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] (?P<text>.*)")
+_LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] (?:\d+#\d+: )?(?P<text>.*)")
 _TAKEN = re.compile(r"bind\(\) to (?P<address>\S+) failed \(98:")
 _FORBIDDEN = re.compile(r"bind\(\) to (?P<address>\S+) failed \(13:")
 _LEVELS: Final = {

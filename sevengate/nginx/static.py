@@ -1,9 +1,10 @@
 """Settings and Profiles become the nginx.conf that almost never changes.
 
-It takes typed settings, the Profiles in use and the place where NGINX runs, and gives the tree that conf.py writes. There is
-one server for requests, whatever their host, one for the default backend, and one on a unix socket for control: hosts,
-paths, endpoints and certificates are documents, not configuration. So the text grows with the number of distinct Profiles
-and with nothing else, and no directive holds a user's text beside numbers, sizes and words of fixed lists.
+It takes typed settings, the Profiles in use and the place where NGINX runs, and gives the tree that conf.py writes.
+There is one server for requests, whatever their host, one for the default backend, and one on a unix socket for
+control: hosts, paths, endpoints and certificates are documents, not configuration. So the text grows with the number of
+distinct Profiles and with nothing else, and no directive holds a user's text beside numbers, sizes and words of fixed
+lists.
 The headers to the backends are those of ingress-nginx, so that applications see no difference.
 """
 
@@ -52,8 +53,8 @@ class Place(msgspec.Struct, frozen=True):
     """Where one NGINX runs: what the machine gives, and the addresses that the user wants.
 
     Paths are absolute. `lua_root` is the folder above the package. `dictionary` is the size of the documents'
-    dictionary in MiB; where it has grown, `previous_dictionary` is the one to take the documents over from. `id` is what
-    the control server calls this configuration.
+    dictionary in MiB; where it has grown, `previous_dictionary` is the one to take the documents over from. `id` is
+    what the control server calls this configuration.
     """
 
     version: tuple[int, int, int]
@@ -107,7 +108,7 @@ def static_conf(settings: Settings, profiles: Iterable[Profile], place: Place) -
             *_variables(settings, place),
             *_access_log(settings),
             *_tls(settings, place),
-            *_to_backends(settings),
+            *_to_backends(settings, place),
             *(_upstream(protocol, settings) for protocol in BackendProtocol),
             _gate(settings, named, place),
             _default_server(settings, place),
@@ -135,6 +136,7 @@ def _lua(settings: Settings, profiles: Iterable[Profile], place: Place) -> tuple
         "body_size": default.body_size,
         "front_body_size": front_body_size(profiles),
         "tries": settings.proxy_next_upstream_tries,
+        "generate_request_id": int(settings.generate_request_id),
         "certificates_kept": CERTIFICATES_KEPT,
         "log_variables": "/".join(_logged_variables(settings)),
     }
@@ -200,28 +202,28 @@ def _real_ip(settings: Settings) -> tuple[Directive, ...]:
     )
 
 
+def _scheme(settings: Settings) -> str:
+    """Name the variable that holds what the client speaks; NGINX's own where nobody else has a say: it costs least."""
+    return "$pass_access_scheme" if settings.use_forwarded_headers or settings.use_proxy_protocol else "$scheme"
+
+
+def _port(settings: Settings, place: Place) -> str:
+    """Name the variable that holds the port that the client asked; for https it is 443, as in ingress-nginx."""
+    return "$pass_port" if settings.use_forwarded_headers or place.https_port != 443 else "$server_port"
+
+
 def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
     trusts = settings.use_forwarded_headers
-    own_scheme = "$scheme"
-    if settings.use_proxy_protocol:
-        own_scheme = "$proxied_scheme"
+    proxied = (_map("$proxy_protocol_server_port", "$proxied_scheme", ("default", "$scheme"), ("443", "https")),)
+    own_scheme = "$proxied_scheme" if settings.use_proxy_protocol else "$scheme"
+    hsts = (_map(_scheme(settings), "$hsts", ("default", ""), ("https", _hsts(settings))),)
     return (
-        *(
-            (_map("$proxy_protocol_server_port", "$proxied_scheme", ("default", "$scheme"), ("443", "https")),)
-            if settings.use_proxy_protocol
-            else ()
-        ),
-        _or_else("$http_x_forwarded_proto", "$pass_access_scheme", own_scheme)
-        if trusts
-        else _constant("$pass_access_scheme", own_scheme),
+        *(proxied if settings.use_proxy_protocol else ()),
+        _or_else("$http_x_forwarded_proto" if trusts else "", "$pass_access_scheme", own_scheme),
         _map("$server_port", "$own_port", ("default", "$server_port"), (str(place.https_port), "443")),
-        _or_else("$http_x_forwarded_port", "$pass_port", "$own_port")
-        if trusts
-        else _constant("$pass_port", "$own_port"),
+        _or_else("$http_x_forwarded_port" if trusts else "", "$pass_port", "$own_port"),
         *_host_variables(trusts=trusts),
-        _or_else("$http_x_request_id", "$req_id", "$request_id")
-        if settings.generate_request_id
-        else _constant("$req_id", "$http_x_request_id"),
+        _or_else("$http_x_request_id", "$req_id", "$made_request_id"),
         _map("$http_upgrade", "$connection_upgrade", ("default", "upgrade"), ("", "")),
         _map(
             "$http_x_forwarded_for",
@@ -231,12 +233,8 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
         ),
         # Lua sets these; a map without a source is how a variable is declared that costs nothing until it is read.
         *(_constant(f"${name}", "") for name in (*LOG_VARIABLES, "proxy_alternative_upstream_name")),
-        _constant("$forwarded_prefix", ""),
-        *(
-            (_map("$pass_access_scheme", "$hsts", ("default", ""), ("https", _hsts(settings))),)
-            if settings.hsts
-            else ()
-        ),
+        *(_constant(f"${name}", "") for name in ("forwarded_prefix", "made_request_id")),
+        *(hsts if settings.hsts else ()),
     )
 
 
@@ -300,7 +298,7 @@ def _tls(settings: Settings, place: Place) -> tuple[Directive, ...]:
         _d("ssl_ciphers", settings.ssl_ciphers),
         _d("ssl_prefer_server_ciphers", "on"),
         _d("ssl_session_cache", cache if settings.ssl_session_cache else "off"),
-        _d("ssl_session_timeout", _seconds(settings.ssl_session_timeout)),
+        _d("ssl_session_timeout", f"{max(1, round(settings.ssl_session_timeout))}s"),
         _d("ssl_session_tickets", _on(settings.ssl_session_tickets)),
         _d("ssl_buffer_size", "4k"),
     )
@@ -309,7 +307,8 @@ def _tls(settings: Settings, place: Place) -> tuple[Directive, ...]:
 # --- what is sent to the backends
 
 
-def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
+def _headers(settings: Settings, place: Place) -> tuple[tuple[str, str], ...]:
+    scheme = _scheme(settings)
     forwarded_for = "$full_x_forwarded_for" if settings.compute_full_forwarded_for else "$remote_addr"
     return (
         ("Host", "$best_http_host"),
@@ -317,10 +316,10 @@ def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("X-Real-IP", "$remote_addr"),
         ("X-Forwarded-For", forwarded_for),
         ("X-Forwarded-Host", "$best_http_host"),
-        ("X-Forwarded-Port", "$pass_port"),
-        ("X-Forwarded-Proto", "$pass_access_scheme"),
-        ("X-Forwarded-Scheme", "$pass_access_scheme"),
-        ("X-Scheme", "$pass_access_scheme"),
+        ("X-Forwarded-Port", _port(settings, place)),
+        ("X-Forwarded-Proto", scheme),
+        ("X-Forwarded-Scheme", scheme),
+        ("X-Scheme", scheme),
         ("X-Forwarded-Prefix", "$forwarded_prefix"),
         ("X-Original-Forwarded-For", "$http_x_forwarded_for"),
         ("X-Original-Forwarded-Host", "$http_x_forwarded_host"),
@@ -329,7 +328,7 @@ def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _to_backends(settings: Settings) -> tuple[Directive, ...]:
+def _to_backends(settings: Settings, place: Place) -> tuple[Directive, ...]:
     conditions = (*settings.proxy_next_upstream, *(("non_idempotent",) if settings.retry_non_idempotent else ()))
     return (
         _d("proxy_http_version", "1.1"),
@@ -349,10 +348,10 @@ def _to_backends(settings: Settings) -> tuple[Directive, ...]:
                 _d(f"{module}_next_upstream_tries", str(settings.proxy_next_upstream_tries)),
             )
         ),
-        *(Directive("proxy_set_header", (name, Expr(value))) for name, value in _headers(settings)),
+        *(Directive("proxy_set_header", (name, Expr(value))) for name, value in _headers(settings, place)),
         Directive("proxy_set_header", ("Upgrade", Expr("$http_upgrade"))),
         Directive("proxy_set_header", ("Connection", Expr("$connection_upgrade"))),
-        *(Directive("grpc_set_header", (name, Expr(value))) for name, value in _headers(settings)),
+        *(Directive("grpc_set_header", (name, Expr(value))) for name, value in _headers(settings, place)),
     )
 
 
@@ -390,8 +389,6 @@ def _gate(settings: Settings, profiles: Iterable[Profile], place: Place) -> Dire
         "server",
         *_listen(settings, place),
         _d("server_name", "_"),
-        # Lua can set only what some directive uses, and no other directive uses this one.
-        Directive("set", (Expr("$sevengate_aside"), "")),
         _call("ssl_certificate_by_lua_block", f'require("{PHASES}").certificate()'),
         *((Directive("add_header", ("Strict-Transport-Security", Expr("$hsts"), "always")),) if settings.hsts else ()),
         Directive(
@@ -453,6 +450,8 @@ def _default_server(settings: Settings, place: Place) -> Directive:
         "server",
         *(_d("listen", f"{address}:{place.default_port}", *shared) for address in place.addresses),
         _d("access_log", "off"),
+        # Lua can set only what some directive uses, and no other one uses this: it stands where it costs nothing.
+        Directive("set", (Expr("$sevengate_aside"), "")),
         Directive("location", ("=", "/healthz"), (_d("return", "200"),)),
         Directive("location", ("/",), (_call("content_by_lua_block", f'require("{PHASES}").default_server()'),)),
     )
@@ -506,10 +505,9 @@ def _constant(variable: str, value: str) -> Directive:
     return _map("", variable, ("default", value))
 
 
-def _on(flag: bool) -> str:  # noqa: FBT001 - it is the word for the flag
+def _on(flag: bool) -> str:
     return "on" if flag else "off"
 
 
 def _seconds(seconds: float) -> str:
-    # Some directives know no milliseconds (ssl_session_timeout), so they are written only where they are needed.
     return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds * 1000:.0f}ms"

@@ -1,6 +1,6 @@
 -- Which endpoint of a backend gets a request. Pure: counters, scores, clocks and dice come in as arguments.
 --
--- A backend is {name = string, size = n, endpoints = {address, port, address, port ...}}. Every picker gives a number from 1
+-- A backend is {name = string, size = n, address, port, address, port ...}. Every picker gives a number from 1
 -- to size, or nil when there is none. `tried` is nil or a set of indexes that have failed this request already; when all have,
 -- it no longer counts: a second try at the same endpoint is better than none.
 
@@ -26,8 +26,7 @@ local _M = {}
 
 -- The name of an endpoint, the same in all workers and over all changes of the backend.
 local function id(backend, index)
-    local endpoints = backend.endpoints
-    return endpoints[2 * index - 1] .. ":" .. endpoints[2 * index]
+    return backend[2 * index - 1] .. ":" .. backend[2 * index]
 end
 _M.id = id
 

@@ -10,6 +10,7 @@ local balancer = require "sevengate.nginx.lua.balancer"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
 local affinity = require "sevengate.nginx.lua.policies.affinity"
 local peer = require "ngx.balancer"
+local request_id = require "sevengate.nginx.lua.request_id"
 local rewrite = require "sevengate.nginx.lua.policies.rewrite"
 local router = require "sevengate.nginx.lua.router"
 local state = require "sevengate.nginx.lua.state"
@@ -47,6 +48,7 @@ local _M = {}
 
 local conf         -- what `init` was told
 local logs         -- whether the access log names anything that Lua must set
+local names_requests -- whether requests without a name get one
 local turns        -- the dictionary of the turns of round robin
 local scores       -- the dictionary of what endpoints cost lately
 local aside = {}   -- contexts of requests that went through ngx.exec, by number
@@ -71,13 +73,19 @@ function _M.init(...)
     end
     conf.log_variables = split(conf.log_variables)
     logs = #conf.log_variables > 0
+    names_requests = conf.generate_request_id == 1
     state.init(conf)
     tls.init(conf)
     turns, scores = ngx.shared.turns, ngx.shared.scores
 end
 
 
+-- Workers are copies of one master, so each must begin somewhere of its own.
 function _M.init_worker()
+    local file = assert(io.open("/dev/urandom", "rb"))
+    local bytes = file:read(16)
+    file:close()
+    request_id.seed(bytes)
     math.randomseed(ngx.now() * 1000 + ngx.worker.pid())
 end
 
@@ -340,6 +348,10 @@ function _M.route()
     state.refresh()
 
     local var = ngx.var
+    if names_requests then
+        var.made_request_id = request_id.next()
+    end
+
     local index = state.host(var.host)
     local route = index and router.match(index, var.uri, request)
     if not route then
@@ -470,8 +482,7 @@ function _M.balance()
     local index = pick(ctx, tried)
     ctx.index = index
 
-    local endpoints = backend.endpoints
-    local ok, err = peer.set_current_peer(endpoints[2 * index - 1], endpoints[2 * index])
+    local ok, err = peer.set_current_peer(backend[2 * index - 1], backend[2 * index])
     if not ok then
         ngx.log(ngx.ERR, "endpoint ", balancer.id(backend, index), " of ", backend.name, ": ", err)
         return ngx.exit(ngx.ERROR)

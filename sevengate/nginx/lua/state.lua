@@ -6,11 +6,12 @@
 -- all workers the moment it is made, nobody polls, and a change costs what changed.
 
 local cjson = require "cjson.safe"
+local new_table = require "table.new"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
 local router = require "sevengate.nginx.lua.router"
 
 local ipairs = ipairs
-local jit = jit
+local max = math.max
 local ngx = ngx
 local pairs = pairs
 local sub = string.sub
@@ -199,7 +200,8 @@ end
 local function backend_named(name)
     local backend = backends[name]
     if not backend then
-        backend = { name = name, turn = "turn:" .. name }
+        backend = new_table(2, 8) -- most have one endpoint: address and port lie beside the table itself
+        backend.name, backend.turn = name, "turn:" .. name
         backends[name] = backend
     end
     return backend
@@ -215,9 +217,11 @@ function _M.size(backend)
 
     local document = _M.document("b:" .. backend.name) or {}
     local endpoints = document.endpoints or {}
+    for at = 1, max(#endpoints, #backend) do
+        backend[at] = endpoints[at]
+    end
     backend.label = document.label or backend.name
     backend.key = document.key
-    backend.endpoints = endpoints
     backend.hashes, backend.pins = nil, nil
     backend.size = #endpoints / 2
     return backend.size
