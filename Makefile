@@ -8,7 +8,8 @@ BIN := .venv/bin
 PYTHON_CODE := sevengate tests tools $(wildcard bench)
 LUA_CODE := sevengate/nginx/lua
 
-.PHONY: help demo test check bench format golden reference pins clean setup
+.PHONY: help demo test check bench format golden reference pins clean
+.PHONY: check-format check-lint check-types check-floors check-lua check-pages check-tracked
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,14 +21,22 @@ test: setup  ## run all tests, with real NGINX on loopback addresses
 	@mkdir -p build
 	@$(BIN)/pytest -n 2 --dist worksteal --durations 10 --junit-xml build/junit.xml -o faulthandler_timeout=300 $(ARGS)
 
-check: setup-check  ## format, lint, types, floors, Lua, generated pages, tracked files
+check: check-format check-lint check-types check-floors check-lua check-pages check-tracked  ## everything but the tests
+
+check-format: setup-check
 	$(BIN)/ruff format --check $(PYTHON_CODE)
+check-lint: setup-check
 	$(BIN)/ruff check $(PYTHON_CODE)
+check-types: setup-check
 	$(BIN)/mypy $(PYTHON_CODE)
+check-floors: setup-check
 	$(BIN)/lint-imports
-	luacheck --quiet $(LUA_CODE)
+check-lua: setup-check
+	luacheck --quiet --no-color $(LUA_CODE)
+check-pages: setup-check
 	$(BIN)/python tools/reference.py --check
 	$(BIN)/python tools/examples.py --check
+check-tracked: setup-check
 	$(BIN)/python tools/tracked.py
 
 bench: setup-bench  ## measure against the bars; numbers are kept beside each question in bench/
@@ -54,7 +63,7 @@ clean:  ## remove everything that was made here, .venv included
 	@rm -rf .venv build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: setup-check setup-bench
+.PHONY: setup setup-check setup-bench
 setup:
 	@bash tools/setup.sh
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sevengate.nginx.installation import find_installation
 from sevengate.routing.received import receive
 from sevengate.routing.request import Request
 from sevengate.routing.table import ValueSource
@@ -37,7 +38,8 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("nginx")
     configuration = folder / "nginx.conf"
     configuration.write_text(CONFIGURATION.format(folder=folder, answer=ANSWER), encoding="utf-8")
-    subprocess.run(["nginx", "-p", folder, "-c", configuration, "-e", folder / "error.log"], check=True)
+    executable = find_installation().executable
+    subprocess.run([executable, "-p", folder, "-c", configuration, "-e", folder / "error.log"], check=True)
     yield folder / "socket"
     os.kill(int((folder / "pid").read_text(encoding="ascii")), signal.SIGTERM)
 
