@@ -15,7 +15,7 @@ import re
 import shutil
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -133,12 +133,13 @@ class NginxProcess:
         }
 
     async def test(self, conf: str) -> None:
-        """Let NGINX read a configuration; raise ConfRejectedError with what it says."""
+        """Let NGINX read a configuration; raise ConfRejectedError, or AddressTakenError if it may not listen."""
         path = self.runtime.write("test.conf", conf.encode())
         asked = await self._spawn("-t", "-q", "-c", str(path), errors=asyncio.subprocess.PIPE)
         _, said = await asked.communicate()
         lines = [_parsed(line)[1] for line in said.decode(errors="replace").splitlines()]
         if asked.returncode:
+            _raise_for_address(lines)
             raise ConfRejectedError("nginx refuses its configuration: " + "; ".join(lines))
         for line in lines:
             log.warning("%s", line)
@@ -243,8 +244,7 @@ class NginxProcess:
         refused = [complaint for complaint in self._complaints if not complaint.startswith("bind() to")]
         if self.running and not (what == "reload" and refused):
             return
-        for complaint in self._complaints:
-            _raise_for_address(complaint)
+        _raise_for_address(self._complaints)
         said = "; ".join(refused) or f"it ended with status {self._master and self._master.returncode}"
         raise NginxError(f"nginx could not {what}: {said}")
 
@@ -292,14 +292,13 @@ def _parsed(line: bytes | str) -> tuple[str, str]:
     return (found["level"], found["text"]) if found else ("error", text.removeprefix("nginx: "))
 
 
-def _raise_for_address(complaint: str) -> None:
-    taken = _TAKEN.search(complaint)
-    if taken:
-        host, _, port = taken["address"].rpartition(":")
-        owner = ports.listener(host.strip("[]"), int(port)) if port.isdecimal() else ""
-        raise AddressTakenError(f"{taken['address']} is taken by {owner or 'another process'}")
-    forbidden = _FORBIDDEN.search(complaint)
-    if forbidden:
-        raise AddressTakenError(
-            f"not allowed to listen at {forbidden['address']}: ports below 1024 need root or CAP_NET_BIND_SERVICE"
-        )
+def _raise_for_address(complaints: Iterable[str]) -> None:
+    for complaint in complaints:
+        if taken := _TAKEN.search(complaint):
+            host, _, port = taken["address"].rpartition(":")
+            owner = ports.listener(host.strip("[]"), int(port)) if port.isdecimal() else ""
+            raise AddressTakenError(f"{taken['address']} is taken by {owner or 'another process'}")
+        if forbidden := _FORBIDDEN.search(complaint):
+            raise AddressTakenError(
+                f"not allowed to listen at {forbidden['address']}: ports below 1024 need root or CAP_NET_BIND_SERVICE"
+            )

@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import ssl
+from collections import Counter
 from collections.abc import Iterator
 
 import aiohttp
@@ -330,6 +331,39 @@ def test_open_websockets_outlive_every_push(gate: Live, backends: EchoBackends) 
         return heard
 
     assert gate.wait(talk()) == [f"shop: {number}" for number in range(10)]
+    assert gate.dataplane.reloads == 0
+
+
+def test_no_request_fails_while_routes_and_endpoints_change(gate: Live, backends: EchoBackends) -> None:
+    places = [backends.start(f"shop-{number}") for number in range(3)]
+    shop = table(host("shop.example", "shop"), backend("shop", *places))
+    gate.apply(shop)
+    url = f"http://127.0.0.1:{gate.http_port}/"
+
+    async def ask_until(done: asyncio.Event, session: aiohttp.ClientSession) -> Counter[object]:
+        answers: Counter[object] = Counter()
+        while not done.is_set():
+            async with session.get(url, headers={"Host": "shop.example"}) as answer:
+                answers[(await answer.json())["name"] if answer.status == 200 else answer.status] += 1
+        return answers
+
+    async def change() -> Counter[object]:
+        done = asyncio.Event()
+        current = shop
+        async with aiohttp.ClientSession() as session:
+            clients = [asyncio.create_task(ask_until(done, session)) for _ in range(4)]
+            for number in range(200):
+                newer = backend("shop", *(place for at, place in enumerate(places) if at != number % 3))
+                hosts = {**current.hosts, f"h{number}.example": host(f"h{number}.example", "shop")}
+                current = msgspec.structs.replace(current, hosts=hosts, backends={newer.name: newer})
+                changes = TableChanges(frozenset({f"h{number}.example"}), frozenset({newer.name}))
+                assert (await gate.dataplane.apply(current, changes, QUIET)).pushed == 2
+            done.set()
+            return sum(await asyncio.gather(*clients), Counter())
+
+    answers = gate.wait(change())
+    assert answers.keys() <= {"shop-0", "shop-1", "shop-2"}
+    assert answers.total() > 0
     assert gate.dataplane.reloads == 0
 
 

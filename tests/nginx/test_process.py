@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sevengate.nginx.conf import Directive, Expr, write
@@ -190,6 +191,47 @@ def test_a_taken_port_is_named_with_its_owner(runtime: Runtime) -> None:
 
         with pytest.raises(AddressTakenError, match=rf"127\.0\.0\.1:{port} is taken by .*\(pid {os.getpid()}\)"):
             asyncio.run(run())
+
+
+def test_a_port_that_only_root_may_have_is_told_as_that(runtime: Runtime, tmp_path: Path) -> None:
+    fake = tmp_path / "nginx"
+    fake.write_text(
+        "#!/bin/sh\necho 'nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)' >&2\nexit 1\n"
+    )
+    fake.chmod(0o755)
+    installation = msgspec.structs.replace(find_installation(), executable=str(fake))
+    with pytest.raises(AddressTakenError, match=r"0\.0\.0\.0:80: ports below 1024 need root"):
+        asyncio.run(NginxProcess(installation, runtime).test(""))
+
+
+def test_a_reload_that_meets_a_taken_port_keeps_the_old_configuration(runtime: Runtime) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        async def run() -> str:
+            async with running(runtime) as nginx:
+                with pytest.raises(AddressTakenError, match=rf":{port} is taken by .*\(pid {os.getpid()}\)"):
+                    await nginx.reload(conf_of(runtime, "two", ports=(port,)), answers(runtime, "two"))
+                assert "return 200 one" in runtime.conf.read_text()
+                return await fetch(runtime, "/0")
+
+        assert asyncio.run(run()) == "one"
+
+
+def test_an_address_that_is_freed_while_nginx_tries_is_used(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> str:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            nginx = NginxProcess(find_installation(), runtime)
+            starting = asyncio.create_task(nginx.start(conf_of(runtime, "one", ports=(port,)), answers(runtime, "one")))
+            await until(lambda: "bind() to" in caplog.text)
+        try:
+            await starting
+            return await fetch(runtime, "/0")
+        finally:
+            await nginx.stop()
+
+    assert asyncio.run(run()) == "one"
 
 
 def test_what_a_killed_nginx_left_behind_is_removed(runtime: Runtime) -> None:
