@@ -11,6 +11,7 @@ from tests.house.sources import ROOT, modules, shown, tree
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], key=str)
 MAKE_COMMAND = re.compile(r"(?:^|`|\$ )make ([a-z]+)", re.MULTILINE)
 TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
+NOUN = re.compile(r"^\| \*\*(\w+)\*\* \|", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
 
@@ -33,6 +34,13 @@ def test_every_make_command_of_a_page_is_a_target(page: Path) -> None:
 def test_every_link_to_a_file_of_the_project_leads_there(page: Path) -> None:
     links = LINK.findall(page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_noun_of_the_glossary_is_a_type_of_the_code() -> None:
+    nouns = set(NOUN.findall((ROOT / "docs" / "words.md").read_text(encoding="utf-8")))
+    types = {node.name for module in modules() for node in ast.walk(tree(module)) if isinstance(node, ast.ClassDef)}
+    assert nouns
+    assert nouns - types == set()
 
 
 def test_the_readme_names_the_commands_that_a_newcomer_needs() -> None:
