@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from sevengate.nginx.conf import write
+from sevengate.nginx.conf import ConfError, write
 from sevengate.nginx.control import (
     Commit,
     ControlClient,
@@ -180,7 +180,7 @@ class DataPlane:
         first = self._running is None
         try:
             applied = await self._make_live(table, changes, settings)
-        except (NginxError, ControlError) as error:
+        except (NginxError, ControlError, ConfError) as error:
             if first and isinstance(error, NginxError):
                 raise
             self._cramped = isinstance(error, MemoryFullError)

@@ -157,6 +157,13 @@ def test_a_configuration_that_nginx_refuses_keeps_the_last_good_state(gate: Live
     assert served_by(gate, "shop.example") == 404
 
 
+def test_a_setting_that_cannot_be_written_keeps_the_last_good_state(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    applied = gate.apply(shop, msgspec.structs.replace(QUIET, ssl_ciphers="$host"))
+    assert "would read a variable" in applied.problem
+    assert served_by(gate, "shop.example") == "shop"
+
+
 def padded(count: int, size: int) -> dict[str, Certificate]:
     """Certificates in name only: documents of a certain size."""
     names = [f"default/pad-{number}" for number in range(count)]
