@@ -1,7 +1,7 @@
 -- Which endpoint of a backend gets a request. Pure: counters, scores, clocks and dice come in as arguments.
 --
--- A backend is {name = string, size = n, address, port, address, port ...}. Every picker gives a number from 1
--- to size, or nil when there is none. `tried` is nil or a set of indexes that have failed this request already; when all have,
+-- A backend is {name = string, size = n, address, port, address, port ...}. Every picker gives a number from 1 to size,
+-- or nil when there is none. `tried` is nil or a set of indexes that have failed this request already; when all have,
 -- it no longer counts: a second try at the same endpoint is better than none.
 
 local bit = require "bit"

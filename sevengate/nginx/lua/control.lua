@@ -1,8 +1,10 @@
--- The control server's side of a push: see sevengate/nginx/documents.py for the words, and nginx/control.py for the client.
+-- The control server's side of a push: see sevengate/nginx/documents.py for the words, and nginx/control.py for the
+-- client.
 --
--- A document lives under two entries of one dictionary: `name` -> digest, and (name, digest) -> text. Staging writes texts
--- that nothing points to yet; a commit points to them, raises the generation, and takes away what nothing points to any
--- more. Where memory is short the writing stops before anything visible has changed, and what was staged is taken back.
+-- A document lives under two entries of one dictionary: `name` -> digest, and (name, digest) -> text. Staging writes
+-- texts that nothing points to yet; a commit points to them, raises the generation, and takes away what nothing points
+-- to any more. Where memory is short the writing stops before anything visible has changed, and what was staged is
+-- taken back.
 
 local cjson = require "cjson.safe"
 local state = require "sevengate.nginx.lua.state"
@@ -194,8 +196,8 @@ local function remove(documents, names, texts)
 end
 
 
--- New pointers first, then the generation, then what nothing points to: no request ever sees a route without its backend.
--- Removals are announced once they are done, for a worker may have decoded a document just before it went.
+-- New pointers first, then the generation, then what nothing points to: no request ever sees a route without its
+-- backend. Removals are announced once they are done, for a worker may have decoded a document just before it went.
 local function commit(documents, wish)
     local before, err = point(documents, wish.set)
     if err then

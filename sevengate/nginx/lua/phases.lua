@@ -1,10 +1,10 @@
 -- What NGINX calls, phase by phase: the only file that nginx.conf names.
 --
--- A request's walk: `route` (rewrite phase) finds the host and its route and lets the policies act in their order: closed,
--- redirect, https, addresses, rewrite. What then goes to a backend is handed on in ngx.ctx. A route of the default Profile
--- is proxied in place; another one continues in the named location of its Profile, for which ngx.ctx is put aside under a
--- number, because ngx.exec clears it. `balance` (balancer phase) picks an endpoint, again for each further try, and `log`
--- learns from how it went.
+-- A request's walk: `route` (rewrite phase) finds the host and its route and lets the policies act in their order:
+-- closed, redirect, https, addresses, rewrite. What then goes to a backend is handed on in ngx.ctx. A route of the
+-- default Profile is proxied in place; another one continues in the named location of its Profile, for which ngx.ctx is
+-- put aside under a number, because ngx.exec clears it. `balance` (balancer phase) picks an endpoint, again for each
+-- further try, and `log` learns from how it went.
 
 local balancer = require "sevengate.nginx.lua.balancer"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
@@ -18,7 +18,6 @@ local template = require "sevengate.nginx.lua.policies.template"
 local tls = require "sevengate.nginx.lua.tls"
 
 local byte = string.byte
-local concat = table.concat
 local find = string.find
 local gmatch = string.gmatch
 local gsub = string.gsub
@@ -126,7 +125,8 @@ function request.value(source, name)
 end
 
 
--- A pattern that costs too much (lua_regex_match_limit) or cannot be compiled is found nowhere: a route never gets wider.
+-- A pattern that costs too much (lua_regex_match_limit) or cannot be compiled is found nowhere: a route never gets
+-- wider.
 function request.found(text, pattern)
     local from, _, err = re_find(text, pattern, REGEX_FLAGS)
     if err then
@@ -411,8 +411,8 @@ local function set_cookie(ctx, key)
 end
 
 
--- Keeps a client at its endpoint. A client without a cookie, or whose endpoint is gone, gets one; so does one whose endpoint
--- failed, where the rule says so.
+-- Keeps a client at its endpoint. A client without a cookie, or whose endpoint is gone, gets one; so does one whose
+-- endpoint failed, where the rule says so.
 local function sticky(ctx, tried)
     local rule, backend = ctx.policies.affinity, ctx.backend
     local key = ctx.key or affinity.key(ngx.var["cookie_" .. rule.cookie], backend.key)

@@ -1,8 +1,8 @@
 -- Names for requests: 32 hexadecimal digits, like NGINX's $request_id, for a third of what that costs.
 --
--- NGINX asks OpenSSL for 16 random bytes per request, which is 1.1 us with the system call behind it. A name for log lines
--- needs to be unlike any other, not impossible to guess: so each worker runs Marsaglia's xorshift128 from its own random
--- start (https://doi.org/10.18637/jss.v008.i14).
+-- NGINX asks OpenSSL for 16 random bytes per request, which is 1.1 us with the system call behind it. A name for log
+-- lines needs to be unlike any other, not impossible to guess: so each worker runs Marsaglia's xorshift128 from its own
+-- random start (https://doi.org/10.18637/jss.v008.i14).
 
 local bit = require "bit"
 local ffi = require "ffi"

@@ -2,8 +2,8 @@
 --
 -- `build` takes a host's routes in their order of precedence and makes an index of them, once per change of the host.
 -- `match` walks it: exact paths by one table look-up, then regular expressions in order, then prefixes from the longest
--- possible one down, one look-up per path element. Routes of the same path form a chain (`next`) in their order. Pure: the
--- request comes in as functions, so the same file runs under NGINX and in the twin test.
+-- possible one down, one look-up per path element. Routes of the same path form a chain (`next`) in their order. Pure:
+-- the request comes in as functions, so the same file runs under NGINX and in the twin test.
 
 local byte = string.byte
 local find = string.find
@@ -38,8 +38,8 @@ end
 -- Makes the index of `routes`: an array of {kind = "exact" | "prefix" | "regex", path = string, ...}. A prefix comes
 -- without its last "/". Further fields of a route are left alone; `next` is added.
 --
--- The index is one table, and holds the prefixes themselves as its string keys: with 10,000 hosts every further table on
--- the way to a route would be one more miss of the processor's cache.
+-- The index is one table, and holds the prefixes themselves as its string keys: with 10,000 hosts every further table
+-- on the way to a route would be one more miss of the processor's cache.
 function _M.build(routes)
     local index = { [LONGEST] = 0, [EXACT] = false, [REGEXES] = false }
 

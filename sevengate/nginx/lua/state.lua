@@ -1,9 +1,9 @@
 -- What this worker knows of the documents in shared memory, decoded.
 --
 -- The control server writes documents into one dictionary and then raises a generation number in another. Every request
--- compares that number with the one this worker last saw (one look-up, 0.3 us) and forgets what has changed since, by the
--- change log that stands beside it; what is forgotten is decoded again when it is next asked for. So a commit is live in
--- all workers the moment it is made, nobody polls, and a change costs what changed.
+-- compares that number with the one this worker last saw (one look-up, 0.3 us) and forgets what has changed since, by
+-- the change log that stands beside it; what is forgotten is decoded again when it is next asked for. So a commit is
+-- live in all workers the moment it is made, nobody polls, and a change costs what changed.
 
 local cjson = require "cjson.safe"
 local new_table = require "table.new"
@@ -132,8 +132,8 @@ function _M.entry(name, digest)
 end
 
 
--- The text of a document, or nil. The pointer and the text are two entries; between two looks a commit may have replaced
--- both, so a text that is gone is looked for once more.
+-- The text of a document, or nil. The pointer and the text are two entries; between two looks a commit may have
+-- replaced both, so a text that is gone is looked for once more.
 function _M.text(name)
     for _ = 1, 2 do
         local digest = documents:get(name)

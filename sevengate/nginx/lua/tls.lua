@@ -1,7 +1,7 @@
 -- Which certificate a client is shown: by SNI name, parsed once per worker and kept.
 --
--- Parsing a PEM chain and key costs more than the rest of a handshake, so what was parsed stays, up to a number, until the
--- document changes. Where no certificate is named the default one stands, which nginx.conf holds for that.
+-- Parsing a PEM chain and key costs more than the rest of a handshake, so what was parsed stays, up to a number, until
+-- the document changes. Where no certificate is named the default one stands, which nginx.conf holds for that.
 
 local cjson = require "cjson.safe"
 local lrucache = require "resty.lrucache"

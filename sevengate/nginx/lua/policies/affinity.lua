@@ -28,7 +28,8 @@ function _M.value(key, backend_key)
 end
 
 
--- Browsers that take SameSite=None for Strict, or refuse the cookie: https://www.chromium.org/updates/same-site/incompatible-clients/
+-- Browsers that take SameSite=None for Strict, or refuse the cookie:
+-- https://www.chromium.org/updates/same-site/incompatible-clients/
 local function misreads_same_site_none(agent)
     if not agent then
         return false
@@ -41,8 +42,8 @@ local function misreads_same_site_none(agent)
 end
 
 
--- The Set-Cookie header (RFC 6265, section 4.1). `request` is {path = the route's path, https = boolean, agent = User-Agent,
--- expires = function(seconds from now) -> HTTP date}.
+-- The Set-Cookie header (RFC 6265, section 4.1). `request` is {path = the route's path, https = boolean, agent =
+-- User-Agent, expires = function(seconds from now) -> HTTP date}.
 function _M.set_cookie(affinity, value, request)
     local parts = { affinity.cookie .. "=" .. value }
 
@@ -67,7 +68,8 @@ function _M.set_cookie(affinity, value, request)
     parts[#parts + 1] = "HttpOnly"
 
     local same_site = affinity.same_site
-    local omitted = same_site == "None" and affinity.conditional_same_site_none and misreads_same_site_none(request.agent)
+    local is_conditional = same_site == "None" and affinity.conditional_same_site_none
+    local omitted = is_conditional and misreads_same_site_none(request.agent)
     if same_site and not omitted then
         parts[#parts + 1] = "SameSite=" .. same_site
     end

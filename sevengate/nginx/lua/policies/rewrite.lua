@@ -7,8 +7,8 @@ local tonumber = tonumber
 local _M = {}
 
 
--- `captures(text, pattern)` gives the groups of the first place where the case-insensitive pattern is found ([0] is all of
--- it), or nil. Where it is found nowhere there is no new path: nil.
+-- `captures(text, pattern)` gives the groups of the first place where the case-insensitive pattern is found ([0] is all
+-- of it), or nil. Where it is found nowhere there is no new path: nil.
 function _M.path(rule, path, captures)
     local groups = captures(path, rule.pattern)
     if not groups then
