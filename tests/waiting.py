@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 
 LIMIT = 20.0
 
@@ -20,6 +21,13 @@ async def _now(answer: object | Awaitable[object]) -> object:
 
 def free_port(address: str = "127.0.0.1") -> int:
     """Pick a port on which nobody listens."""
-    with socket.socket() as picked:
-        picked.bind((address, 0))
-        return int(picked.getsockname()[1])
+    return free_ports(1, address)[0]
+
+
+def free_ports(number: int, address: str = "127.0.0.1") -> list[int]:
+    """Pick distinct ports on which nobody listens."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
+        for picked in sockets:
+            picked.bind((address, 0))
+        return [int(picked.getsockname()[1]) for picked in sockets]

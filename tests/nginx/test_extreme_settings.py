@@ -16,6 +16,7 @@ from sevengate.nginx.selfsigned import self_signed
 from sevengate.nginx.static import default_profile, static_conf
 from sevengate.routing.policies import BackendProtocol, Profile
 from sevengate.settings import SETTINGS, AccessLogFormat, LogLevel, NextUpstream, TlsProtocol, read_settings
+from tests.waiting import free_ports
 
 SIZES = ["1", "256", "512", "513", "1k", "4k", "64k", "100k", "1m", "16m", "1g", "9" * 15 + "g"]
 TIMES = ["0", "1ms", "1", "1500ms", "1h 30m", "365d"]
@@ -59,7 +60,9 @@ def test_nginx_takes_what_the_settings_let_through(directory: Path, data: dict[s
     read = read_settings(data, Where(), Report())
     nginx = find_installation()
     grpc = Profile(BackendProtocol.GRPC, read.proxy_body_size, buffering=True)
-    tree = static_conf(read, [default_profile(read), grpc], place(nginx, Runtime(directory), Listen()))
+    # `nginx -t` opens the ports that it reads about.
+    listen = Listen(("127.0.0.1",), *free_ports(3))
+    tree = static_conf(read, [default_profile(read), grpc], place(nginx, Runtime(directory), listen))
     conf = directory / "nginx.conf"
     conf.write_text(write(tree))
     run = subprocess.run(
