@@ -3,9 +3,10 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 
 LIMIT = 20.0
+
+_picked = {0}
 
 
 async def until(reached: Callable[[], object | Awaitable[object]], limit: float = LIMIT) -> None:
@@ -20,14 +21,11 @@ async def _now(answer: object | Awaitable[object]) -> object:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Pick a port on which nobody listens."""
-    return free_ports(1, address)[0]
-
-
-def free_ports(number: int, address: str = "127.0.0.1") -> list[int]:
-    """Pick distinct ports on which nobody listens."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
-        for picked in sockets:
+    """Pick a port on which nobody listens, and never the same one twice."""
+    port = 0
+    while port in _picked:
+        with socket.socket() as picked:
             picked.bind((address, 0))
-        return [int(picked.getsockname()[1]) for picked in sockets]
+            port = int(picked.getsockname()[1])
+    _picked.add(port)
+    return port

@@ -16,7 +16,7 @@ from sevengate.nginx.selfsigned import self_signed
 from sevengate.nginx.static import default_profile, static_conf
 from sevengate.routing.policies import BackendProtocol, Profile
 from sevengate.settings import SETTINGS, AccessLogFormat, LogLevel, NextUpstream, TlsProtocol, read_settings
-from tests.waiting import free_ports
+from tests.waiting import free_port
 
 SIZES = ["1", "256", "512", "513", "1k", "4k", "64k", "100k", "1m", "16m", "1g", "9" * 15 + "g"]
 TIMES = ["0", "1ms", "1", "1500ms", "1h 30m", "365d"]
@@ -61,7 +61,7 @@ def test_nginx_takes_what_the_settings_let_through(directory: Path, data: dict[s
     nginx = find_installation()
     grpc = Profile(BackendProtocol.GRPC, read.proxy_body_size, buffering=True)
     # `nginx -t` opens the ports that it reads about.
-    listen = Listen(("127.0.0.1",), *free_ports(3))
+    listen = Listen(("127.0.0.1",), free_port(), free_port(), free_port())
     tree = static_conf(read, [default_profile(read), grpc], place(nginx, Runtime(directory), listen))
     conf = directory / "nginx.conf"
     conf.write_text(write(tree))
