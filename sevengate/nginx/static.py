@@ -28,8 +28,8 @@ CERTIFICATES_KEPT: Final = 10_000
 #: Steps of PCRE after which a user's pattern is given up: milliseconds, where a bad one would take years.
 REGEX_STEPS: Final = 100_000
 
-#: Variables that lua/phases.lua sets for the access log.
-LOG_VARIABLES: Final = ("proxy_upstream_name", "namespace", "ingress_name", "service_name", "service_port")
+#: Variables that lua/phases.lua sets for the access log, beside proxy_upstream_name, if its format names them.
+LOG_VARIABLES: Final = ("namespace", "ingress_name", "service_name", "service_port")
 
 #: ingress-nginx's `log-format-upstream`.
 INGRESS_NGINX_FORMAT: Final = (
@@ -138,6 +138,7 @@ def _lua(settings: Settings, profiles: Iterable[Profile], place: Place) -> tuple
         "tries": settings.proxy_next_upstream_tries,
         "generate_request_id": int(settings.generate_request_id),
         "certificates_kept": CERTIFICATES_KEPT,
+        "logs": int(not settings.disable_access_log),
         "log_variables": "/".join(_logged_variables(settings)),
     }
     told = ", ".join(f'"{name}:{value}"' for name, value in arguments.items())
@@ -232,7 +233,7 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
             ("", "$realip_remote_addr"),
         ),
         # Lua sets these; a map without a source is how a variable is declared that costs nothing until it is read.
-        *(_constant(f"${name}", "") for name in (*LOG_VARIABLES, "proxy_alternative_upstream_name")),
+        *(_constant(f"${name}", "") for name in (*LOG_VARIABLES, "proxy_upstream_name", "proxy_alternative_upstream_name")),
         *(_constant(f"${name}", "") for name in ("forwarded_prefix", "made_request_id")),
         *(hsts if settings.hsts else ()),
     )

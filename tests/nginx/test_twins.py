@@ -63,7 +63,6 @@ def lua_index(host: Host) -> Any:
     routes = json.loads(host_document(host, StaticDefaults()).text)["routes"]
     for plain, route in zip(routes, host.routes, strict=True):
         plain["name"] = route.name
-        plain["conditional"] = "method" in plain or "values" in plain
     return ROUTER[b"build"](to_lua(routes))
 
 
@@ -95,8 +94,8 @@ def served_by_lua(table: RoutingTable, request: Request) -> str | None:
     wildcard = ROUTER[b"wildcard"](name)
     candidates = (name, wildcard, ANY_HOST.encode())
     host = next((table.hosts[to_text(found)] for found in candidates if found and to_text(found) in table.hosts), None)
-    route = ROUTER[b"match"](lua_index(host), received.path, lua_request(received)) if host else None
-    return route[b"name"].decode() if route else None
+    entry = ROUTER[b"match"](lua_index(host), received.path, lua_request(received)) if host else None
+    return entry[b"rest"][b"name"].decode() if entry else None
 
 
 def served_by_reference(table: RoutingTable, request: Request) -> str | None:

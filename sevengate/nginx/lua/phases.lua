@@ -33,7 +33,8 @@ local sub = string.sub
 local tonumber = tonumber
 
 
-local NO_POLICIES = {}
+local NO_POLICIES = state.NO_POLICIES
+local NO_SOURCE = state.NO_SOURCE
 -- Compiled once and kept (o), by the just-in-time compiler (j), and blind to case (i).
 local REGEX_FLAGS = "ijo"
 -- A score that no request has renewed for this number of seconds is forgotten.
@@ -71,7 +72,7 @@ function _M.init(...)
         conf[name] = tonumber(value) or value
     end
     conf.log_variables = split(conf.log_variables)
-    logs = #conf.log_variables > 0
+    logs = conf.logs == 1
     names_requests = conf.generate_request_id == 1
     state.init(conf)
     tls.init(conf)
@@ -173,14 +174,22 @@ local function redirect_to_https(rule)
 end
 
 
+-- Sets the variables of the access log from the number `at` on; no loop, as in router.lua.
+local function set_log_variables(var, at, source)
+    local name = conf.log_variables[at]
+    if name then
+        var[name] = source[name]
+        return set_log_variables(var, at + 1, source)
+    end
+end
+
+
+-- Tells the access log where the request goes: the backend's label, and whose wish that is.
 local function log_source(label, source)
-    local var = ngx.var
-    for _, name in ipairs(conf.log_variables) do
-        if name == "proxy_upstream_name" then
-            var.proxy_upstream_name = label
-        else
-            var[name] = source and source[name] or ""
-        end
+    if logs then
+        local var = ngx.var
+        var.proxy_upstream_name = label
+        set_log_variables(var, 1, source or NO_SOURCE)
     end
 end
 
@@ -333,7 +342,7 @@ local function serve(route)
     end
 
     local ctx = { backend = backend, policies = policies, route = route }
-    if not policies.plain then
+    if policies.prepares then
         local location = prepare(policies)
         if location then
             return continue_in(location, ctx)
@@ -353,21 +362,19 @@ function _M.route()
     end
 
     local index = state.host(var.host)
-    local route = index and router.match(index, var.uri, request)
-    if not route then
+    local entry = index and router.match(index, var.uri, request)
+    if not entry then
         return serve_default()
     end
 
     -- Most routes of most clusters: nothing but one backend.
-    local backend = route.direct
+    local backend = entry.direct
     if not backend or state.size(backend) == 0 then
-        return serve(route)
+        return serve(entry.rest)
     end
 
-    if logs then
-        log_source(backend.label, route.source)
-    end
-    ngx.ctx = { backend = backend, policies = route.policies }
+    log_source(backend.label, entry.rest)
+    ngx.ctx = { backend = backend, policies = NO_POLICIES }
 end
 
 

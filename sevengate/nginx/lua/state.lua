@@ -12,8 +12,10 @@ local router = require "sevengate.nginx.lua.router"
 
 local ipairs = ipairs
 local max = math.max
+local next = next
 local ngx = ngx
 local pairs = pairs
+local setmetatable = setmetatable
 local sub = string.sub
 
 
@@ -24,20 +26,31 @@ local shared = ngx.shared
 local UNKNOWN_KEPT = 4096
 
 
+-- What nobody but this table and the routes that use it holds is collected when they are gone.
+local BY_USE = { __mode = "v" }
+
+-- The policies of a route that asks for nothing.
+local NO_POLICIES = {}
+-- Whose wish it is, where the access log does not ask or nobody has one.
+local NO_SOURCE = { namespace = "", ingress_name = "", service_name = "", service_port = "" }
+
+
 local _M = {
-    -- What conf.json says of this configuration: see sevengate/nginx/static.py.
+    -- What `init` of phases.lua was told: see sevengate/nginx/static.py.
     conf = {},
     generation = -1,
     decoded = 0,
+    NO_POLICIES = NO_POLICIES,
+    NO_SOURCE = NO_SOURCE,
 }
 
 
 local documents      -- the dictionary of documents
 local generations    -- the dictionary of the generation number and the change log
 local hosts = {}          -- indexes of hosts, by their names; false for what is not there
-local backends = {}       -- by their names; see backend_named
+local backends = setmetatable({}, BY_USE) -- by their names; see backend_named
 local others = {}         -- the rest, by names of documents; false for what is not there
-local known_policies = {} -- by their text
+local known_policies = setmetatable({}, BY_USE) -- by their text
 local unknown = 0         -- how many entries of hosts and others are false
 local listeners = {} -- functions that are told the name of a document that changed, or nil for all
 
@@ -94,7 +107,7 @@ local function forget_all()
     for _, backend in pairs(backends) do
         backend.size = nil
     end
-    hosts, backends, others, known_policies, unknown = {}, {}, {}, {}, 0
+    hosts, others, unknown = {}, {}, 0
     for _, listener in ipairs(listeners) do
         listener(nil)
     end
@@ -236,14 +249,18 @@ local function built_policies(policies)
     policies.exec = policies.profile and "@" .. policies.profile
     policies.addresses = policies.addresses and addresses.build(policies.addresses)
     policies.answers = (policies.closed or policies.redirect or policies.https or policies.addresses) and true
-    policies.plain = not (policies.answers or policies.checks_body or policies.exec or policies.rewrite
-        or policies.upstream_host or policies.forwarded_prefix)
+    policies.prepares = (policies.checks_body or policies.exec or policies.rewrite or policies.upstream_host
+        or policies.forwarded_prefix) and true
     return policies
 end
 
 
 -- Policies that are alike are one table, whichever host they came with.
 local function shared_policies(policies)
+    if next(policies) == nil then
+        return NO_POLICIES
+    end
+
     local text = cjson.encode(policies)
     local shared_one = known_policies[text]
     if not shared_one then
@@ -256,11 +273,10 @@ end
 
 local function built_route(route, document)
     route.policies = document.policies[route.policies]
-    route.source = #_M.conf.log_variables > 0 and document.sources[route.source] or nil
-    route.conditional = (route.method or route.values) and true
+    route.source = #_M.conf.log_variables > 0 and document.sources[route.source] or NO_SOURCE
     if route.backend then
         route.backend = backend_named(route.backend)
-        route.direct = route.policies.plain and not route.conditional and route.backend or nil
+        route.direct = route.policies == NO_POLICIES and not route.method and not route.values and route.backend
     end
     for _, share in ipairs(route.backends or {}) do
         share[1] = backend_named(share[1])
