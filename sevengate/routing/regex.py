@@ -155,6 +155,8 @@ class _Scanner:
             raise self._refusal(f'there is nothing before the "{found[0]}" that could be repeated')
         if not atom.single and (found[4] == "+" or not atom.text.startswith("(")):
             raise self._refusal(f'"{found[0]}" may only follow a single ASCII character or a class')
+        if atom.empty and "<" in self._looking:
+            raise self._refusal("a look-behind needs a fixed length, so nothing that may be empty is repeated in it")
         if atom.empty and found[0] not in ("?", "??"):
             raise self._refusal("a group that is repeated can match nothing, and engines differ in what it captures")
         self._at = found.end()

@@ -143,6 +143,7 @@ range_lists = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_
 near = st.one_of(
     st.integers(0, 2000).map(lambda number: packed(f"0.0.{number // 256}.{number % 256}")),
     st.integers(0, 2000).map(lambda number: f"{number:032x}"),
+    st.integers(0, 2000).map(lambda number: f"{0xFFFF00000000 + number:032x}"),
 )
 
 

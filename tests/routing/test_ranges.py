@@ -46,9 +46,16 @@ networks = st.builds(
 )
 
 
+def test_a_wrapped_ipv4_address_counts_as_the_ipv4_address() -> None:
+    rules = AddressRules(allow=address_ranges("192.0.2.0/24"))
+    assert verdict(rules, "::ffff:192.0.2.1").admitted
+    assert not verdict(rules, "::ffff:192.0.3.1").admitted
+
+
 @given(st.data(), st.lists(networks, min_size=1, max_size=8))
 def test_admits_exactly_the_addresses_of_the_networks(data: st.DataObject, allowed: list[Network]) -> None:
     rules = AddressRules(allow=address_ranges(",".join(map(str, allowed))))
     edges = [edge for network in allowed for edge in (network[0], network[0] - 1, network[-1])]
     client = data.draw(st.ip_addresses() | st.sampled_from(edges))
-    assert verdict(rules, str(client)).admitted is any(client in network for network in allowed)
+    counted = getattr(client, "ipv4_mapped", None) or client  # as in NGINX's access module
+    assert verdict(rules, str(client)).admitted is any(counted in network for network in allowed)

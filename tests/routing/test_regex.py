@@ -61,6 +61,7 @@ REFUSED = {
     r"\1": "invalid group reference",
     r"(a)(?<=\1)": "look-behind",
     "(?<=a+)b": "look-behind",
+    "(?<=(?-i:|)??)": "fixed length",
     "(?=(a))": "cannot capture",
     "(?R)": "recursion",
     "(?1)": "recursion",

@@ -4,7 +4,13 @@ local byte = string.byte
 local char = string.char
 local gsub = string.gsub
 local ipairs = ipairs
+local rep = string.rep
+local sub = string.sub
 local tonumber = tonumber
+
+
+-- How ::ffff:192.0.2.1 begins (RFC 4291, section 2.5.5.2).
+local WRAPPED = rep("\0", 10) .. "\255\255"
 
 
 local _M = {}
@@ -66,8 +72,13 @@ local function within(by_length, address)
 end
 
 
--- `address` is the 4 or 16 bytes of NGINX's $binary_remote_addr.
+-- `address` is the 4 or 16 bytes of NGINX's $binary_remote_addr. An IPv6 address that only wraps an IPv4 one counts as that
+-- one, as in NGINX's access module.
 function _M.admits(rules, address)
+    if #address == 16 and sub(address, 1, 12) == WRAPPED then
+        address = sub(address, 13)
+    end
+
     if rules.deny and within(rules.deny, address) then
         return false
     end
