@@ -39,8 +39,8 @@ check-pages: setup-check
 check-tracked: setup-check
 	$(BIN)/python tools/tracked.py
 
-bench: setup-bench  ## measure against the bars; numbers are kept beside each question in bench/
-	@$(BIN)/python -m bench $(ARGS)
+bench: setup-bench  ## measure against the bars, numbers are kept in bench/; ONLY=routing for one question
+	@$(BIN)/python -m bench $(ONLY) $(ARGS)
 
 format: setup  ## rewrite Python files in the one format, and mend what ruff can mend
 	@$(BIN)/ruff format $(PYTHON_CODE)

@@ -1,0 +1,129 @@
+"""Question (a): what a proxied request costs in NGINX, against stock NGINX with one static route.
+
+The gates are real data planes, filled from Ingresses through the compiler; the neighbours are configurations written by
+hand. Everything runs on one CPU, one worker each, and wrk sends the same requests to all.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from statistics import median
+from typing import Final
+
+from bench.answers import Answer, Bar, Figure
+from bench.cluster import Address, small_cluster, snapshot
+from bench.gates import compiled, warm_up, worker
+from bench.gauges import cpu_seconds, interleaved, on_one_cpu, ratio
+from bench.peers import LOOPBACK, backends, free_ports, stock_nginx, wrk
+from bench.scale import Scale
+from sevengate.nginx.live import live
+from sevengate.nginx.static import INGRESS_NGINX_FORMAT
+from sevengate.settings import Settings
+
+QUESTION: Final = (
+    "CPU time of the worker for a proxied request (HTTP keep-alive, 64-byte responses, requests spread over all hosts "
+    "and paths), against stock NGINX with one static route and upstream keepalive: bare, and with the same request "
+    "headers to the backend as Sevengate sends."
+)
+
+_UPSTREAM: Final = """
+    upstream backend { server %s:%s; keepalive 320; keepalive_requests 10000; }
+"""
+_BARE: Final = """
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+"""
+_HEADERS: Final = """
+        proxy_http_version 1.1;
+        proxy_set_header Host $best_http_host;
+        proxy_set_header X-Request-ID $req_id;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $remote_addr;
+        proxy_set_header X-Forwarded-Host $best_http_host;
+        proxy_set_header X-Forwarded-Port $server_port;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header X-Forwarded-Scheme $scheme;
+        proxy_set_header X-Scheme $scheme;
+        proxy_set_header X-Original-Forwarded-For $http_x_forwarded_for;
+        proxy_set_header X-Original-Forwarded-Host $http_x_forwarded_host;
+        proxy_set_header Proxy "";
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $connection_upgrade;
+"""
+_MAPS: Final = """
+    map $http_host $best_http_host { default $http_host; "" $host; }
+    map $http_x_request_id $req_id { default $http_x_request_id; "" $request_id; }
+    map $http_upgrade $connection_upgrade { default upgrade; "" ""; }
+"""
+# What a static configuration knows of its one route, in the place of what Sevengate looks up.
+_LOG: Final = f"""
+    map "" $proxy_upstream_name {{ default shop-service-1-80; }}
+    map "" $proxy_alternative_upstream_name {{ default ""; }}
+    log_format access '{INGRESS_NGINX_FORMAT}';
+    access_log /dev/null access;
+"""
+
+SILENT: Final = Settings(worker_processes=1, disable_access_log=True)
+LOGGING: Final = Settings(worker_processes=1, access_log_path="/dev/null")
+
+#: Gives the CPU seconds of a request, from requests for a number of hosts for some seconds.
+Measure = Callable[[int, int], float]
+
+
+def answer(scale: Scale) -> Answer:
+    """Measure all neighbours turn by turn."""
+    many = f"{scale.hosts:,} hosts"
+    with on_one_cpu(), ExitStack() as stack:
+        address, _ = stack.enter_context(backends())
+        bare = stack.enter_context(_stock(address, "", _BARE))
+        headers = stack.enter_context(_stock(address, _MAPS, _HEADERS))
+        logging = stack.enter_context(_stock(address, _MAPS + _LOG, _HEADERS))
+        neighbours = {
+            "stock, bare": partial(bare, scale.hosts, scale.seconds),
+            "stock, same headers": partial(headers, scale.hosts, scale.seconds),
+            "stock, same headers, access log": partial(logging, scale.hosts, scale.seconds),
+            "stock, bare, asked for 1 host": partial(bare, 1, scale.seconds),
+            many: partial(stack.enter_context(_ours(address, scale.hosts, SILENT)), scale.hosts, scale.seconds),
+            f"{many}, access log": partial(
+                stack.enter_context(_ours(address, scale.hosts, LOGGING)), scale.hosts, scale.seconds
+            ),
+            "1 host": partial(stack.enter_context(_ours(address, 1, SILENT)), 1, scale.seconds),
+        }
+        taken = interleaved(scale.rounds, neighbours)
+    pairs = (
+        (many, "stock, bare", Bar(1.30)),
+        (many, "stock, same headers", None),
+        (f"{many}, access log", "stock, same headers, access log", None),
+        ("1 host", "stock, bare, asked for 1 host", None),
+    )
+    ratios = (Figure(f"{ours} / {theirs}", ratio(taken[ours], taken[theirs]), "", bar) for ours, theirs, bar in pairs)
+    costs = (Figure(f"{name}: CPU per request", median(taken[name]) * 1e6, "µs") for name in neighbours)
+    notes = (
+        f"Median of {scale.rounds} interleaved rounds of {scale.seconds} s, ratio by pair; all processes on one CPU.",
+        "Access logs go to /dev/null: what a line costs to make, not what a disk costs.",
+        "Requests for one host leave more of the CPU's caches to the proxy, so they are compared among themselves.",
+    )
+    return Answer((*ratios, *costs), notes)
+
+
+@contextmanager
+def _stock(backend: Address, maps: str, directives: str) -> Iterator[Measure]:
+    [port] = free_ports(1)
+    route = f"location / {{ {directives} proxy_pass http://backend; }}"
+    server = f"server {{ listen {LOOPBACK}:{port} reuseport backlog=4096; {route} }}"
+    with stock_nginx(maps + _UPSTREAM % backend + server) as pid:
+        yield partial(_cost, pid, port)
+
+
+@contextmanager
+def _ours(backend: Address, hosts: int, settings: Settings) -> Iterator[Measure]:
+    table = compiled(snapshot(small_cluster(hosts, backend))).table
+    with live(table, settings) as gate:
+        warm_up(gate, hosts)
+        yield partial(_cost, worker(gate), gate.http_port)
+
+
+def _cost(pid: int, port: int, hosts: int, seconds: int) -> float:
+    before = cpu_seconds(pid)
+    requests = wrk(port, seconds, hosts=hosts)
+    return (cpu_seconds(pid) - before) / requests
