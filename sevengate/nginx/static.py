@@ -224,6 +224,8 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
         _map("$server_port", "$own_port", ("default", "$server_port"), (str(place.https_port), "443")),
         _or_else("$http_x_forwarded_port" if trusts else "", "$pass_port", "$own_port"),
         *_host_variables(trusts=trusts),
+        # The backend's Host header, where Lua does not set another one (upstream-vhost).
+        _constant("$backend_host", "$best_http_host"),
         _or_else("$http_x_request_id", "$req_id", "$made_request_id"),
         _map("$http_upgrade", "$connection_upgrade", ("default", "upgrade"), ("", "")),
         _map(
@@ -233,8 +235,11 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
             ("", "$realip_remote_addr"),
         ),
         # Lua sets these; a map without a source is how a variable is declared that costs nothing until it is read.
-        *(_constant(f"${name}", "") for name in (*LOG_VARIABLES, "proxy_upstream_name", "proxy_alternative_upstream_name")),
-        *(_constant(f"${name}", "") for name in ("forwarded_prefix", "made_request_id")),
+        *(_constant(f"${name}", "") for name in (*LOG_VARIABLES, "proxy_upstream_name")),
+        *(
+            _constant(f"${name}", "")
+            for name in ("proxy_alternative_upstream_name", "forwarded_prefix", "made_request_id")
+        ),
         *(hsts if settings.hsts else ()),
     )
 
@@ -312,7 +317,7 @@ def _headers(settings: Settings, place: Place) -> tuple[tuple[str, str], ...]:
     scheme = _scheme(settings)
     forwarded_for = "$full_x_forwarded_for" if settings.compute_full_forwarded_for else "$remote_addr"
     return (
-        ("Host", "$best_http_host"),
+        ("Host", "$backend_host"),
         ("X-Request-ID", "$req_id"),
         ("X-Real-IP", "$remote_addr"),
         ("X-Forwarded-For", forwarded_for),

@@ -2,14 +2,12 @@
 --
 -- A request's walk: `route` (rewrite phase) finds the host and its route and lets the policies act in their order:
 -- closed, redirect, https, addresses, rewrite. What then goes to a backend is handed on in ngx.ctx. A route of the
--- default Profile is proxied in place; another one continues in the named location of its Profile, for which ngx.ctx is
--- put aside under a number, because ngx.exec clears it. `balance` (balancer phase) picks an endpoint, again for each
--- further try, and `log` learns from how it went.
+-- default Profile is proxied in place; another one continues in the named location of its Profile, for which ngx.ctx
+-- is put aside under a number, because ngx.exec clears it. In the balancer phase endpoints.lua picks an endpoint, and
+-- again for each further try.
 
-local balancer = require "sevengate.nginx.lua.balancer"
+local endpoints = require "sevengate.nginx.lua.endpoints"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
-local affinity = require "sevengate.nginx.lua.policies.affinity"
-local peer = require "ngx.balancer"
 local request_id = require "sevengate.nginx.lua.request_id"
 local rewrite = require "sevengate.nginx.lua.policies.rewrite"
 local router = require "sevengate.nginx.lua.router"
@@ -24,7 +22,6 @@ local gsub = string.gsub
 local ipairs = ipairs
 local lower = string.lower
 local match = string.match
-local min = math.min
 local ngx = ngx
 local random = math.random
 local re_find = ngx.re.find
@@ -37,10 +34,6 @@ local NO_POLICIES = state.NO_POLICIES
 local NO_SOURCE = state.NO_SOURCE
 -- Compiled once and kept (o), by the just-in-time compiler (j), and blind to case (i).
 local REGEX_FLAGS = "ijo"
--- A score that no request has renewed for this number of seconds is forgotten.
-local SCORE_SECONDS = 60
--- Times in the score dictionary's flags are tenths of a second modulo this.
-local CLOCK = 2 ^ 31
 
 
 local _M = {}
@@ -49,8 +42,6 @@ local _M = {}
 local conf         -- what `init` was told
 local logs         -- whether the access log names anything that Lua must set
 local names_requests -- whether requests without a name get one
-local turns        -- the dictionary of the turns of round robin
-local scores       -- the dictionary of what endpoints cost lately
 local aside = {}   -- contexts of requests that went through ngx.exec, by number
 local asides = 0
 
@@ -76,7 +67,7 @@ function _M.init(...)
     names_requests = conf.generate_request_id == 1
     state.init(conf)
     tls.init(conf)
-    turns, scores = ngx.shared.turns, ngx.shared.scores
+    endpoints.init(conf)
 end
 
 
@@ -290,7 +281,7 @@ end
 -- What the policies that do not answer change on the way, for the few requests whose route has any.
 local function prepare(policies)
     if policies.upstream_host then
-        ngx.var.best_http_host = policies.upstream_host
+        ngx.var.backend_host = policies.upstream_host
     end
     if policies.forwarded_prefix then
         ngx.var.forwarded_prefix = policies.forwarded_prefix
@@ -304,6 +295,18 @@ local function prepare(policies)
         rewritten(policies.rewrite)
     end
     return location
+end
+
+
+-- Leads a request on to its backend.
+local function pass(ctx)
+    if ctx.policies.prepares then
+        local location = prepare(ctx.policies)
+        if location then
+            return continue_in(location, ctx)
+        end
+    end
+    ngx.ctx = ctx
 end
 
 
@@ -322,7 +325,7 @@ local function serve_default()
     if size == 0 then
         return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
     end
-    ngx.ctx = { backend = backend, policies = NO_POLICIES }
+    return pass({ backend = backend, policies = state.default_policies() })
 end
 
 
@@ -341,14 +344,7 @@ local function serve(route)
         return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
     end
 
-    local ctx = { backend = backend, policies = policies, route = route }
-    if policies.prepares then
-        local location = prepare(policies)
-        if location then
-            return continue_in(location, ctx)
-        end
-    end
-    ngx.ctx = ctx
+    return pass({ backend = backend, policies = policies, route = route })
 end
 
 
@@ -369,11 +365,15 @@ function _M.route()
 
     -- Most routes of most clusters: nothing but one backend.
     local backend = entry.direct
-    if not backend or state.size(backend) == 0 then
+    if not backend then
         return serve(entry.rest)
     end
 
+    local size = state.size(backend)
     log_source(backend.label, entry.rest)
+    if size == 0 then
+        return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+    end
     ngx.ctx = { backend = backend, policies = NO_POLICIES }
 end
 
@@ -393,133 +393,9 @@ local function context()
 end
 
 
-local function now_in_tenths()
-    return (ngx.now() * 10) % CLOCK
-end
-
-
-local function score(id)
-    local value, at = scores:get(id)
-    if value then
-        return value, (now_in_tenths() - at) / 10
-    end
-end
-
-
-local function set_cookie(ctx, key)
-    local rule = ctx.policies.affinity
-    local var = ngx.var
-    ngx.header["Set-Cookie"] = affinity.set_cookie(rule, affinity.value(key, ctx.backend.key), {
-        path = ctx.route.cookie_path,
-        https = is_https(),
-        agent = var.http_user_agent,
-        expires = function(seconds) return ngx.cookie_time(ngx.time() + seconds) end,
-    })
-end
-
-
--- Keeps a client at its endpoint. A client without a cookie, or whose endpoint is gone, gets one; so does one whose
--- endpoint failed, where the rule says so.
-local function sticky(ctx, tried)
-    local rule, backend = ctx.policies.affinity, ctx.backend
-    local key = ctx.key or affinity.key(ngx.var["cookie_" .. rule.cookie], backend.key)
-    local fresh = not key or (tried ~= nil and rule.change_on_failure)
-
-    local index
-    if rule.mode == "persistent" then
-        index = key and balancer.pinned(backend, key)
-        if not index or (tried and tried[index]) then
-            fresh = fresh or not index
-            index = balancer.round_robin(backend, random(backend.size), tried)
-            key = fresh and balancer.pin(backend, index) or key
-        end
-
-    else
-        if fresh then
-            key = bit.tohex(random(0, 0x7fffffff)) .. bit.tohex(random(0, 0x7fffffff))
-        end
-        index = balancer.hashed(backend, key, tried)
-    end
-
-    ctx.key = key
-    if fresh then
-        set_cookie(ctx, key)
-    end
-    return index
-end
-
-
-local function pick(ctx, tried)
-    local policies, backend = ctx.policies, ctx.backend
-    if policies.affinity then
-        return sticky(ctx, tried)
-    end
-
-    if backend.size == 1 then
-        return 1
-    end
-
-    local algorithm = policies.algorithm
-    if algorithm == "hash" then
-        return balancer.hashed(backend, template.text(policies.hash_by, variable), tried)
-
-    elseif algorithm == "ewma" then
-        return balancer.ewma(backend, random, score, tried)
-    end
-
-    return balancer.round_robin(backend, turns:incr(backend.turn, 1, -1), tried)
-end
-
-
 -- balancer_by_lua: runs for the first try and for each further one.
 function _M.balance()
-    local ctx = context()
-    local backend = ctx.backend
-    local tried = ctx.tried
-
-    if ctx.index then
-        tried = tried or {}
-        tried[ctx.index] = true
-        ctx.tried = tried
-
-    elseif backend.size > 1 then
-        peer.set_more_tries(min(conf.tries, backend.size) - 1)
-    end
-
-    local index = pick(ctx, tried)
-    ctx.index = index
-
-    local ok, err = peer.set_current_peer(backend[2 * index - 1], backend[2 * index])
-    if not ok then
-        ngx.log(ngx.ERR, "endpoint ", balancer.id(backend, index), " of ", backend.name, ": ", err)
-        return ngx.exit(ngx.ERROR)
-    end
-
-    local timeouts = ctx.policies.timeouts
-    if timeouts then
-        peer.set_timeouts(timeouts[1], timeouts[2], timeouts[3])
-    end
-end
-
-
--- Remembers what the endpoint that answered cost, in seconds.
-local function learn(ctx)
-    local cost = tonumber(match(ngx.var.upstream_response_time or "", "[%d.]+$"))
-    if cost and ctx.index then
-        local id = balancer.id(ctx.backend, ctx.index)
-        local value, age = score(id)
-        scores:set(id, value and balancer.scored(value, age, cost) or cost, SCORE_SECONDS, now_in_tenths())
-    end
-end
-
-
--- log_by_lua
-function _M.log()
-    local ctx = ngx.ctx
-    local policies = ctx.policies
-    if policies and policies.algorithm == "ewma" then
-        learn(ctx)
-    end
+    return endpoints.try(context())
 end
 
 
@@ -530,7 +406,7 @@ function _M.log_aside()
         local ctx = aside[number]
         aside[number] = nil
         if ctx and ctx.policies.algorithm == "ewma" then
-            learn(ctx)
+            endpoints.learn()
         end
     end
 end

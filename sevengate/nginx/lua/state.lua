@@ -236,6 +236,7 @@ function _M.size(backend)
     backend.label = document.label or backend.name
     backend.key = document.key
     backend.hashes, backend.pins = nil, nil
+    backend.readings = (backend.readings or 0) + 1
     backend.size = #endpoints / 2
     return backend.size
 end
@@ -246,7 +247,9 @@ local function built_policies(policies)
     local conf = _M.conf
     policies.limit = policies.body_size or conf.body_size
     policies.checks_body = policies.limit ~= 0 and (conf.front_body_size == 0 or policies.limit < conf.front_body_size)
-    policies.exec = policies.profile and "@" .. policies.profile
+    -- What an endpoint cost is learnt in the log phase, which only named locations have.
+    local profile = policies.profile or (policies.algorithm == "ewma" and conf.profile)
+    policies.exec = profile and "@" .. profile
     policies.addresses = policies.addresses and addresses.build(policies.addresses)
     policies.answers = (policies.closed or policies.redirect or policies.https or policies.addresses) and true
     policies.prepares = (policies.checks_body or policies.exec or policies.rewrite or policies.upstream_host
@@ -255,16 +258,17 @@ local function built_policies(policies)
 end
 
 
--- Policies that are alike are one table, whichever host they came with.
+-- Policies that are alike are one table, whichever host they came with. Those of a route that asks for nothing are
+-- NO_POLICIES, unless the default limit must be kept here because another route lets larger bodies in.
 local function shared_policies(policies)
-    if next(policies) == nil then
-        return NO_POLICIES
-    end
-
     local text = cjson.encode(policies)
     local shared_one = known_policies[text]
     if not shared_one then
+        local is_empty = next(policies) == nil
         shared_one = built_policies(policies)
+        if is_empty and not shared_one.prepares then
+            shared_one = NO_POLICIES
+        end
         known_policies[text] = shared_one
     end
     return shared_one
@@ -276,7 +280,9 @@ local function built_route(route, document)
     route.source = #_M.conf.log_variables > 0 and document.sources[route.source] or NO_SOURCE
     if route.backend then
         route.backend = backend_named(route.backend)
-        route.direct = route.policies == NO_POLICIES and not route.method and not route.values and route.backend
+        -- A regular expression is matched by its route, so behind its entry there must be one.
+        route.direct = route.policies == NO_POLICIES and route.kind ~= "regex"
+            and not route.method and not route.values and route.backend
     end
     for _, share in ipairs(route.backends or {}) do
         share[1] = backend_named(share[1])
@@ -334,6 +340,12 @@ end
 function _M.default_backend()
     local defaults = other("m:defaults")
     return defaults and defaults.backend and backend_named(defaults.backend)
+end
+
+
+-- The policies that requests have for which there is no route.
+function _M.default_policies()
+    return shared_policies({})
 end
 
 
