@@ -5,13 +5,15 @@ README.md is made from those files alone, so a run of one question leaves the ot
 """
 
 import platform
-from collections.abc import Iterable, Mapping
-from importlib import metadata
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from statistics import median
+from typing import Final, Self
 
 import msgspec
 
+import sevengate
+from bench.gauges import percentile
 from sevengate.nginx.installation import find_installation
 
 RESULTS: Final = Path(__file__).with_name("results")
@@ -25,7 +27,8 @@ takes about ten minutes and wants a machine that has nothing else to do: everyth
 
 A bar is what we hold ourselves to. It is printed, not asserted. "Stock" is the same NGINX binary without Lua, with a
 configuration written by hand. CPU time is what the kernel counted for the one worker process (/proc/PID/schedstat),
-client and backend not included. Made by `python -m bench`; edit that, not this page.
+client and backend not included. In brackets stands the middle half of the rounds: where it is wide, the machine was
+busy with something else. Made by `python -m bench`; edit that, not this page.
 """
 
 
@@ -44,12 +47,18 @@ class Bar(msgspec.Struct, frozen=True):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One number that was measured."""
+    """One number that was measured; `spread` holds the middle half of the values whose median it is."""
 
     name: str
     value: float
     unit: str = ""
     bar: Bar | None = None
+    spread: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[float], unit: str = "", bar: Bar | None = None) -> Self:
+        """Give the median of several values, and how far they lie apart."""
+        return cls(name, median(values), unit, bar, (percentile(values, 25), percentile(values, 75)))
 
     @property
     def verdict(self) -> str:
@@ -60,8 +69,9 @@ class Figure(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The value with as many digits as mean something, and its unit."""
-        return f"{_rounded(self.value)} {self.unit}".strip()
+        """The value with as many digits as mean something, its spread and its unit."""
+        spread = f" ({_rounded(self.spread[0])} to {_rounded(self.spread[1])})" if self.spread else ""
+        return f"{_rounded(self.value)}{spread} {self.unit}".strip()
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -111,7 +121,7 @@ def this_machine(load: float) -> Machine:
         kernel=platform.release().partition("-")[0],
         load=load,
         versions={
-            "sevengate": metadata.version("sevengate"),
+            "sevengate": sevengate.__version__,
             "nginx": ".".join(map(str, find_installation().version)),
             "python": platform.python_version(),
         },

@@ -5,7 +5,6 @@ collector finds what it would find in a controller that starts.
 """
 
 from collections.abc import Callable
-from statistics import median
 from time import perf_counter, process_time
 from typing import Final
 
@@ -45,8 +44,8 @@ def answer(scale: Scale) -> Answer:
         spent = [in_fresh_process(way, scale.hosts) for _ in range(runs)]
         bar = Bar(3.0) if name == "objects" else None
         figures += (
-            Figure(f"from {name}", median(run.wall for run in spent), "s", bar),
-            Figure(f"from {name}, CPU time", median(run.cpu for run in spent), "s"),
+            Figure.of(f"from {name}", [run.wall for run in spent], "s", bar),
+            Figure.of(f"from {name}, CPU time", [run.cpu for run in spent], "s"),
         )
     return Answer(tuple(figures), (f"Median of {runs} runs.",))
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -55,9 +54,9 @@ def interleaved(rounds: int, measures: Mapping[str, Callable[[], float]]) -> dic
     return taken
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Give the median of the ratios of neighbours."""
-    return median(mine / other for mine, other in zip(ours, theirs, strict=True))
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Give the ratio of each pair of neighbours."""
+    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -7,13 +7,12 @@ hand. Everything runs on one CPU, one worker each, and wrk sends the same reques
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from statistics import median
 from typing import Final
 
 from bench.answers import Answer, Bar, Figure
 from bench.cluster import Address, small_cluster, snapshot
 from bench.gates import compiled, warm_up, worker
-from bench.gauges import cpu_seconds, interleaved, on_one_cpu, ratio
+from bench.gauges import cpu_seconds, interleaved, on_one_cpu, ratios
 from bench.peers import LOOPBACK, backends, free_ports, stock_nginx, wrk
 from bench.scale import Scale
 from sevengate.nginx.live import live
@@ -56,11 +55,10 @@ _MAPS: Final = """
     map $http_upgrade $connection_upgrade { default upgrade; "" ""; }
 """
 # What a static configuration knows of its one route, in the place of what Sevengate looks up.
-_LOG: Final = f"""
+_LOG_FORMAT: Final = f"""
     map "" $proxy_upstream_name {{ default shop-service-1-80; }}
     map "" $proxy_alternative_upstream_name {{ default ""; }}
     log_format access '{INGRESS_NGINX_FORMAT}';
-    access_log /dev/null access;
 """
 
 SILENT: Final = Settings(worker_processes=1, disable_access_log=True)
@@ -77,7 +75,7 @@ def answer(scale: Scale) -> Answer:
         address, _ = stack.enter_context(backends())
         bare = stack.enter_context(_stock(address, "", _BARE))
         headers = stack.enter_context(_stock(address, _MAPS, _HEADERS))
-        logging = stack.enter_context(_stock(address, _MAPS + _LOG, _HEADERS))
+        logging = stack.enter_context(_stock(address, _MAPS + _LOG_FORMAT, "access_log /dev/null access;" + _HEADERS))
         neighbours = {
             "stock, bare": partial(bare, scale.hosts, scale.seconds),
             "stock, same headers": partial(headers, scale.hosts, scale.seconds),
@@ -96,14 +94,16 @@ def answer(scale: Scale) -> Answer:
         (f"{many}, access log", "stock, same headers, access log", None),
         ("1 host", "stock, bare, asked for 1 host", None),
     )
-    ratios = (Figure(f"{ours} / {theirs}", ratio(taken[ours], taken[theirs]), "", bar) for ours, theirs, bar in pairs)
-    costs = (Figure(f"{name}: CPU per request", median(taken[name]) * 1e6, "µs") for name in neighbours)
+    compared = (
+        Figure.of(f"{ours} / {theirs}", ratios(taken[ours], taken[theirs]), "", bar) for ours, theirs, bar in pairs
+    )
+    costs = (Figure.of(f"{name}: CPU per request", [cost * 1e6 for cost in taken[name]], "µs") for name in neighbours)
     notes = (
         f"Median of {scale.rounds} interleaved rounds of {scale.seconds} s, ratio by pair; all processes on one CPU.",
         "Access logs go to /dev/null: what a line costs to make, not what a disk costs.",
         "Requests for one host leave more of the CPU's caches to the proxy, so they are compared among themselves.",
     )
-    return Answer((*ratios, *costs), notes)
+    return Answer((*compared, *costs), notes)
 
 
 @contextmanager

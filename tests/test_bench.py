@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.answers import README, RESULTS, Answer, Bar, Figure, Machine, Result, keep, readme, table
+from bench.answers import README, RESULTS, Answer, Bar, Figure, Machine, Result, keep, readme, table, this_machine
 from bench.cluster import full_cluster, small_cluster, snapshot
 from bench.gates import compiled
 from bench.gauges import cpu_seconds, in_fresh_process, interleaved, memory, on_one_cpu, percentile, ratio
@@ -64,6 +64,13 @@ def test_a_new_result_replaces_its_own_numbers_on_the_page_and_no_others(tmp_pat
     assert "33.3 µs" in page
     assert "11.1" not in page
     assert "honey" not in page
+
+
+def test_a_result_says_on_what_it_was_measured() -> None:
+    machine = this_machine(0.5)
+    assert machine.cores == os.cpu_count()
+    assert machine.memory_gib > 0
+    assert {"sevengate", "nginx", "python"} <= machine.versions.keys()
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:
