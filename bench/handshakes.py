@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from bench.answers import Answer, Bar, Figure
 from bench.cluster import host_name
 from bench.gates import worker
-from bench.gauges import cpu_seconds, interleaved, memory, on_one_cpu, ratio
+from bench.gauges import cpu_seconds, interleaved, memory, on_one_cpu, ratios
 from bench.peers import LOOPBACK, free_ports, stock_nginx
 from bench.scale import Scale
 from sevengate.nginx.live import live
@@ -81,8 +81,8 @@ def _compare(kind: str, new_key: Callable[[], Key], scale: Scale) -> Iterator[Fi
         measures = {"stock": partial(stock, scale.handshakes), "ours": partial(ours, scale.handshakes)}
         taken = interleaved(scale.rounds, measures)
     costs = {name: median(values) for name, values in taken.items()}
-    yield Figure(
-        f"{kind}: handshakes/s, warm / stock", ratio(taken["stock"], taken["ours"]), "", Bar(0.9, at_least=True)
+    yield Figure.of(
+        f"{kind}: handshakes/s, warm / stock", ratios(taken["stock"], taken["ours"]), "", Bar(0.9, at_least=True)
     )
     yield Figure(f"{kind}: handshakes/s, cold / stock", costs["stock"] / cold)
     for name, seconds in (("stock", costs["stock"]), ("warm", costs["ours"]), ("cold", cold)):

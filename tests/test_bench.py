@@ -10,7 +10,7 @@ import pytest
 from bench.answers import README, RESULTS, Answer, Bar, Figure, Machine, Result, keep, readme, table, this_machine
 from bench.cluster import full_cluster, small_cluster, snapshot
 from bench.gates import compiled
-from bench.gauges import cpu_seconds, in_fresh_process, interleaved, memory, on_one_cpu, percentile, ratio
+from bench.gauges import cpu_seconds, in_fresh_process, interleaved, memory, on_one_cpu, percentile, ratios
 from bench.peers import backends
 from tests.asking import ask
 
@@ -48,6 +48,12 @@ def test_a_value_is_written_with_the_digits_that_mean_something(value: float, te
     assert Figure("x", value, "µs").text == text
 
 
+def test_a_median_shows_how_far_its_values_lie_apart() -> None:
+    figure = Figure.of("x", [1.0, 5.0, 2.0, 4.0, 3.0], "ms")
+    assert figure.value == 3
+    assert figure.text == "3 (2 to 4) ms"
+
+
 def test_columns_of_a_table_stand_under_each_other() -> None:
     lines = table([Figure("a", 1.0), Figure("a long name", 1234.0, "MiB", Bar(5))]).splitlines()
     assert len(lines) == 4
@@ -78,8 +84,8 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert [percentile(values, percent) for percent in (0, 50, 99, 100)] == [1, 100, 198, 200]
 
 
-def test_a_ratio_compares_neighbours_in_time_and_not_medians() -> None:
-    assert ratio([2.0, 20.0, 3.0], [1.0, 10.0, 3.0]) == 2
+def test_ratios_are_those_of_neighbours_in_time() -> None:
+    assert ratios([2.0, 20.0, 3.0], [1.0, 10.0, 3.0]) == [2, 2, 1]
 
 
 def test_measures_take_turns_and_change_who_is_first() -> None:
