@@ -75,7 +75,13 @@ def read_key_pair(secret: Secret, name: str) -> KeyPair:
         chain = x509.load_pem_x509_certificates(chain_pem)
         names = _names(chain[0])
         chain_spki = chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (
+        ValueError,
+        UnsupportedAlgorithm,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ):
         return _faulty(
             secret, "tls/invalid-certificate", f"{CHAIN_KEY} of Secret {secret.key} is not a PEM certificate"
         )

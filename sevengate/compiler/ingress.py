@@ -133,20 +133,23 @@ class _RuleReader:
             return None
         return host
 
-    def _claims(self, paths: tuple[IngressPath, ...], rule: int) -> Iterator[Claim]:
-        claimant = self._claimant
+    def _claims(self, paths: tuple[IngressPath | None, ...], rule: int) -> Iterator[Claim]:
+        key = self._claimant.key
         for index, written in enumerate(paths):
             field = f"spec.rules[{rule}].http.paths[{index}]"
-            path = written.path
-            if not path and written.path_type is PathType.IMPLEMENTATION_SPECIFIC:
-                path = "/"
-            if fault := path_fault(path, written.path_type):
-                where = Where(claimant.ref, f"{field}.path")
-                self._report.error("ingress/invalid-path", where, f"{shown(path)} {fault}; the path is not served")
-                continue
-            match = PathMatch(_KINDS[written.path_type], path)
-            name = f"{claimant.key}/rules/{rule}/paths/{index}"
-            yield Claim(claimant, name, field, match, self._backend(written.backend, f"{field}.backend"))
+            if written and (match := self._match(written, f"{field}.path")):
+                name = f"{key}/rules/{rule}/paths/{index}"
+                yield Claim(self._claimant, name, field, match, self._backend(written.backend, f"{field}.backend"))
+
+    def _match(self, written: IngressPath, field: str) -> PathMatch | None:
+        path = written.path
+        if not path and written.path_type is PathType.IMPLEMENTATION_SPECIFIC:
+            path = "/"
+        if fault := path_fault(path, written.path_type):
+            where = Where(self._claimant.ref, field)
+            self._report.error("ingress/invalid-path", where, f"{shown(path)} {fault}; the path is not served")
+            return None
+        return PathMatch(_KINDS[written.path_type], path)
 
     def _default_backend(self) -> Claim | None:
         field = "spec.defaultBackend"

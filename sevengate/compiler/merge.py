@@ -120,21 +120,22 @@ class _Contest:
             self._complain_of_conflict(claimant, where, "The app-root", self._app_root.source.object)
 
     def _enter_claim(self, claim: Claim) -> None:
-        match = self._match(claim)
-        if match == _EXACT_ROOT and self._app_root:
+        place, what = self._place(claim), _path_text(claim)
+        if place == _EXACT_ROOT and self._app_root:
             winner = self._app_root.source.object
-        elif match in self._winners:
-            winner = self._winners[match].claimant.ref
+        elif place in self._winners:
+            winner = self._winners[place].claimant.ref
+            what += _difference(claim.path, self._winners[place].path)
         else:
-            self._winners[match] = claim
+            self._winners[place] = claim
             return
-        self._complain_of_conflict(claim.claimant, claim.where, _path_text(claim), winner)
+        self._complain_of_conflict(claim.claimant, claim.where, what, winner)
 
     def _enter_fallbacks(self) -> None:
         fallbacks = [claims.fallback for _, claims in self._primaries if claims.fallback]
-        if fallbacks and self._match(fallbacks[0]) not in self._winners:
+        if fallbacks and self._place(fallbacks[0]) not in self._winners:
             first, *others = fallbacks
-            self._winners[self._match(first)] = first
+            self._winners[self._place(first)] = first
             for claim in others:
                 self._complain_of_conflict(claim.claimant, claim.where, "The default backend", first.claimant.ref)
 
@@ -142,20 +143,20 @@ class _Contest:
         canaries: dict[PathMatch, Claim] = {}
         for _, claims in self._canaries:
             for claim in claims.claims:
-                match = self._match(claim)
-                primary = self._winners.get(match)
-                if primary is None or primary.path != claim.path:
+                place = self._place(claim)
+                primary = self._winners.get(place)
+                if primary is None or primary.path.place != claim.path.place:
                     self._complain_of_loneliness(claim)
-                elif match in canaries:
-                    self._complain_of_second(claim, canaries[match].claimant.ref)
+                elif place in canaries:
+                    self._complain_of_second(claim, canaries[place].claimant.ref)
                 else:
-                    canaries[match] = claim
+                    canaries[place] = claim
         return canaries
 
-    def _match(self, claim: Claim) -> PathMatch:
-        """Give how the claim's path is compared on this host."""
+    def _place(self, claim: Claim) -> PathMatch:
+        """Give what can have one owner only: how the claim's path is compared on this host."""
         if self._regex_from is None:
-            return claim.path
+            return claim.path.place
         match = PathMatch(PathKind.REGEX, "^" + claim.path.value)
         if fault := _regex_fault(match.value):
             match = _literally(claim.path.value)
@@ -164,12 +165,15 @@ class _Contest:
 
     def _routes(self, canaries: Mapping[PathMatch, Claim]) -> tuple[Route, ...]:
         routes: list[Route] = [self._app_root] if self._app_root else []
-        for route in in_order(self._route(match, claim) for match, claim in self._winners.items()):
-            canary = canaries.get(route.match.path)
-            routes += divide(route, self._winners[route.match.path], canary) if canary else [route]
+        for route in in_order(self._route(place, claim) for place, claim in self._winners.items()):
+            place = route.match.path.place
+            canary = canaries.get(place)
+            routes += divide(route, self._winners[place], canary) if canary else [route]
         return tuple(routes)
 
-    def _route(self, match: PathMatch, claim: Claim) -> Route:
+    def _route(self, place: PathMatch, claim: Claim) -> Route:
+        # Compared as it was written, so that people find it again, unless the host makes a pattern of it.
+        match = claim.path if self._regex_from is None else place
         backends = (WeightedBackend(claim.backend.name),) if claim.backend else ()
         return Route(claim.name, Match(match), source_of(claim), backends, self._policies_of(match, claim))
 
@@ -211,6 +215,10 @@ class _Contest:
 
 def _path_text(claim: Claim) -> str:
     return f"{claim.path.kind.capitalize()} path {shown(claim.path.value)}"
+
+
+def _difference(path: PathMatch, other: PathMatch) -> str:
+    return f", the same as {shown(other.value)}," if path.value != other.value else ""
 
 
 def _regex_fault(pattern: str) -> str | None:

@@ -3,9 +3,9 @@
 networking.k8s.io/v1 names a backend by service and port; extensions/v1beta1 and networking.k8s.io/v1beta1 say
 serviceName and servicePort and need no pathType. What cannot be read in one path is reported and falls alone: if it is
 the backend, the path stays and leads nowhere, for no other route may get its requests; a path that cannot even be
-compared is left out. Anything else that cannot be read makes the whole Ingress fall: without a rule, or without an
-annotation, it would take more requests than it asked for. Whether hosts and paths are ones that can be routed is the
-compiler's question.
+compared is None in its place. Anything else that cannot be read makes the whole Ingress fall: without a rule, or
+without an annotation, it would take more requests than it asked for. Whether hosts and paths are ones that can be
+routed is the compiler's question.
 """
 
 from collections.abc import Callable, Iterator
@@ -69,22 +69,22 @@ def _readable_rule(rule: object, field: str, faults: list[Fault]) -> shapes.Ingr
         return _convert(rule, shapes.IngressRule, field)
     shape = _convert({**rule, "http": {**http, "paths": None}}, shapes.IngressRule, field)
     readable = (_readable_path(path, f"{field}.http.paths[{i}]", faults) for i, path in enumerate(paths))
-    return shapes.IngressRule(shape.host, shapes.IngressHTTP(tuple(path for path in readable if path)))
+    return shapes.IngressRule(shape.host, shapes.IngressHTTP(tuple(readable)))
 
 
-def _readable_path(path: object, field: str, faults: list[Fault]) -> shapes.IngressPath | None:
+def _readable_path(path: object, field: str, faults: list[Fault]) -> shapes.IngressPath:
     try:
         return _convert(path, shapes.IngressPath)
     except Fault as fault:
         faults.append(fault.under(field))
         if not isinstance(path, dict) or not fault.field.startswith("backend"):
-            return None
+            return _UNREADABLE_PATH
     try:
         shape = _convert({**path, "backend": None}, shapes.IngressPath)
     except Fault as fault:
         faults.append(fault.under(field))
-        return None
-    return msgspec.structs.replace(shape, backend=_UNREADABLE)
+        return _UNREADABLE_PATH
+    return msgspec.structs.replace(shape, backend=_UNREADABLE_BACKEND)
 
 
 def _convert(plain: object, shape: type[S], field: str = "") -> S:
@@ -117,18 +117,22 @@ def _rules(spec: shapes.IngressSpec, version: "_Version", faults: list[Fault]) -
 
 def _paths(
     paths: tuple[shapes.IngressPath, ...], field: str, version: "_Version", faults: list[Fault]
-) -> Iterator[IngressPath]:
+) -> Iterator[IngressPath | None]:
     for i, path in enumerate(paths):
-        path_type = path.path_type or version.path_type
-        if path_type is None:
-            faults.append(Fault("object/invalid-value", f"{field}[{i}].pathType", "pathType is missing", _TYPE_HINT))
-            continue
-        try:
-            backend = version.backend(path.backend)
-        except Fault as fault:
-            faults.append(fault.under(f"{field}[{i}].backend"))
-            backend = _CLOSED
-        yield IngressPath(backend, path.path or "", path_type)
+        yield None if path is _UNREADABLE_PATH else _path(path, f"{field}[{i}]", version, faults)
+
+
+def _path(path: shapes.IngressPath, field: str, version: "_Version", faults: list[Fault]) -> IngressPath | None:
+    path_type = path.path_type or version.path_type
+    if path_type is None:
+        faults.append(Fault("object/invalid-value", f"{field}.pathType", "pathType is missing", _TYPE_HINT))
+        return None
+    try:
+        backend = version.backend(path.backend)
+    except Fault as fault:
+        faults.append(fault.under(f"{field}.backend"))
+        backend = _CLOSED
+    return IngressPath(backend, path.path or "", path_type)
 
 
 def _default_backend(backend: shapes.IngressBackend | None, field: str, version: "_Version") -> IngressBackend | None:
@@ -141,7 +145,7 @@ def _default_backend(backend: shapes.IngressBackend | None, field: str, version:
 
 
 def _backend(backend: shapes.IngressBackend | None) -> IngressBackend:
-    if backend is _UNREADABLE:
+    if backend is _UNREADABLE_BACKEND:
         return _CLOSED
     service, resource = (backend.service, backend.resource) if backend else (None, None)
     if service is not None and resource is not None:
@@ -155,7 +159,7 @@ def _backend(backend: shapes.IngressBackend | None) -> IngressBackend:
 
 
 def _old_backend(backend: shapes.IngressBackend | None) -> IngressBackend:
-    if backend is _UNREADABLE:
+    if backend is _UNREADABLE_BACKEND:
         return _CLOSED
     if backend is None:
         raise Fault("object/invalid-value", "", "A backend must be a service or a resource")
@@ -206,8 +210,10 @@ class _Version(NamedTuple):
 _V1: Final = _Version(_backend, None)
 _V1_BETA: Final = _Version(_old_backend, PathType.IMPLEMENTATION_SPECIFIC)
 
-#: A backend whose types are wrong, which has been told already; and what becomes of any that cannot be read.
-_UNREADABLE: Final = shapes.IngressBackend()
+#: What stands for a path and a backend whose types are wrong, which has been told already.
+_UNREADABLE_PATH: Final = shapes.IngressPath()
+_UNREADABLE_BACKEND: Final = shapes.IngressBackend()
+#: What becomes of any backend that cannot be read.
 _CLOSED: Final = IngressBackend()
 
 _TYPE_HINT: Final = "write pathType: Prefix, Exact or ImplementationSpecific"

@@ -104,10 +104,13 @@ class IngressPath(Noun):
 
 
 class IngressRule(Noun):
-    """A host and its paths; host "" is every host. `paths` is None where the rule has no `http` at all."""
+    """A host and its paths; host "" is every host. `paths` is None where the rule has no `http` at all.
+
+    A path that cannot be read leaves None in its place, so that the others keep their numbers.
+    """
 
     host: str = ""
-    paths: tuple[IngressPath, ...] | None = None
+    paths: tuple[IngressPath | None, ...] | None = None
 
 
 class IngressTLS(Noun):

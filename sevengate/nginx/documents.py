@@ -189,7 +189,7 @@ def _route(route: Route, policies: int, source: int) -> dict[str, Any]:
     path = route.match.path
     value: dict[str, Any] = {
         "kind": path.kind,
-        "path": path.value.rstrip("/") if path.kind is PathKind.PREFIX else path.value,
+        "path": path.place.value,
         "policies": policies,
         "source": source,
     }

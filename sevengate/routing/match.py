@@ -87,8 +87,7 @@ def path_fits(match: PathMatch, path: bytes) -> bool:
     if match.kind is PathKind.EXACT:
         return path == wanted
     if match.kind is PathKind.PREFIX:
-        element = wanted.removesuffix(b"/")
-        return path == element or path.startswith(element + b"/")
+        return (path.removesuffix(b"/") + b"/").startswith(wanted.removesuffix(b"/") + b"/")
     return compile_bytes(match.value).search(path) is not None
 
 

@@ -35,6 +35,11 @@ class PathMatch(Row):
     kind: PathKind
     value: str
 
+    @property
+    def place(self) -> "PathMatch":
+        """The same for all matches of the same paths: "/foo" and "/foo/" are one prefix."""
+        return PathMatch(self.kind, self.value.removesuffix("/")) if self.kind is PathKind.PREFIX else self
+
 
 class ValueSource(StrEnum):
     """Where in the request a value is looked up. Header names are lower-case."""

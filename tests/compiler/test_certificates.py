@@ -1,5 +1,7 @@
 """Secrets become certificates, or say why not."""
 
+from ssl import DER_cert_to_PEM_cert, PEM_cert_to_DER_cert
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -87,3 +89,10 @@ def test_the_turn_of_a_certificate_is_the_next_change_of_its_validity() -> None:
     assert pair.next_turn(NOW) == NOW + DAY
     assert pair.next_turn(NOW + DAY) == NOW + 3 * DAY
     assert pair.next_turn(NOW + 3 * DAY) is None
+
+
+def test_a_certificate_of_a_version_that_does_not_exist_is_refused() -> None:
+    # The first element of a certificate is its version: [0] EXPLICIT INTEGER 2 (RFC 5280, section 4.1).
+    version, nonsense = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x3f"
+    der = PEM_cert_to_DER_cert(CHAIN.decode()).replace(version, nonsense, 1)
+    assert fault_of(DER_cert_to_PEM_cert(der).encode(), KEY) == "tls/invalid-certificate"
