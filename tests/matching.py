@@ -22,6 +22,7 @@ from sevengate.routing.policies import (
     Closed,
     HttpsRedirect,
     Policies,
+    Profile,
     Redirect,
     Rewrite,
 )
@@ -115,6 +116,7 @@ def _policies(plain: Plain) -> Policies:
         addresses=_addresses(plain),
         rewrite=Rewrite(*rewrite) if rewrite else None,
         upstream_host=plain.get("upstream-host", ""),
+        profile=Profile(buffering=plain.get("buffering", False)),
     )
 
 
@@ -136,5 +138,13 @@ def _case(plain: Any) -> Case:
         key = "status" if isinstance(expected, int) else "route"
         return Case(url, 0, request_of(url), {key: expected})
     asked = dict(plain["request"])
-    headers = tuple(asked.pop("headers", {}).items())
-    return Case(str(plain["request"]), 0, request_of(headers=headers, **asked), plain["expect"])
+    target = asked.pop("target", "")
+    request = request_of(headers=_headers(asked.pop("headers", {})), **asked)
+    if target:
+        request = msgspec.structs.replace(request, target=target)
+    return Case(str(plain["request"]), 0, request, plain["expect"])
+
+
+def _headers(plain: Plain) -> list[tuple[str, str]]:
+    lines = ((name, value if isinstance(value, list) else [value]) for name, value in plain.items())
+    return [(name, value) for name, values in lines for value in values]

@@ -3,7 +3,8 @@
 Takes a Request; gives a Received, or BadRequest for what NGINX answers with 400. Values are looked up as NGINX's
 variables $http_..., $arg_... and $cookie_... do, so that conditions of routes and templates see here what they see in
 the data plane (https://nginx.org/en/docs/http/ngx_http_core_module.html#variables). Of a header that is sent several
-times the first one counts.
+times a condition sees all values, joined; a template sees what $http_... holds: the first one here and before NGINX
+1.23, all of them since.
 """
 
 import re
@@ -34,7 +35,7 @@ class Received(msgspec.Struct, frozen=True):
     def value(self, source: ValueSource, name: str) -> str | None:
         """Give a header, query parameter or cookie, or None."""
         if source is ValueSource.HEADER:
-            return _header(self.request, name)
+            return ", ".join(lines) if (lines := _header(self.request, name)) else None
         if source is ValueSource.QUERY:
             return _argument(self.args, name)
         return _cookie(self.request, name)
@@ -44,8 +45,9 @@ class Received(msgspec.Struct, frozen=True):
         if name in (fixed := self._fixed()):
             return fixed[name]
         family, _, rest = name.partition("_")
-        source = {"http": ValueSource.HEADER, "arg": ValueSource.QUERY, "cookie": ValueSource.COOKIE}[family]
-        return self.value(source, rest)
+        if family == "http":
+            return next(iter(_header(self.request, rest)), None)
+        return self.value({"arg": ValueSource.QUERY, "cookie": ValueSource.COOKIE}[family], rest)
 
     def text(self, template: Template) -> str:
         """Give what a Template says for this request; what the request does not have is empty."""
@@ -75,9 +77,10 @@ def receive(request: Request) -> Received:
     return Received(request, host_name(request.host), normalise(request.target), query(request.target))
 
 
-def _header(request: Request, name: str) -> str | None:
+def _header(request: Request, name: str) -> list[str]:
     # A variable's name has "_" where the header has "-", and NGINX drops headers that have "_" themselves.
-    return request.header(name.lower().replace("_", "-"))
+    wanted = name.lower().replace("_", "-")
+    return [value for key, value in request.headers if key == wanted]
 
 
 def _argument(args: str, name: str) -> str | None:

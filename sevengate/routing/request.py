@@ -15,10 +15,6 @@ class Request(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     client: str = "127.0.0.1"
 
-    def header(self, name: str) -> str | None:
-        """Give the first value of a header, or None."""
-        return next((value for key, value in self.headers if key == name), None)
-
 
 class Outcome(msgspec.Struct, frozen=True):
     """What becomes of a request.

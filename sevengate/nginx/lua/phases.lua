@@ -16,9 +16,9 @@ local template = require "sevengate.nginx.lua.policies.template"
 local tls = require "sevengate.nginx.lua.tls"
 
 local byte = string.byte
+local concat = table.concat
 local find = string.find
 local gmatch = string.gmatch
-local gsub = string.gsub
 local ipairs = ipairs
 local lower = string.lower
 local match = string.match
@@ -28,6 +28,7 @@ local re_find = ngx.re.find
 local re_match = ngx.re.match
 local sub = string.sub
 local tonumber = tonumber
+local type = type
 
 
 local NO_POLICIES = state.NO_POLICIES
@@ -105,9 +106,16 @@ local function query_parameter(name)
 end
 
 
+-- A header, of which several lines are one (RFC 9110, section 5.3): NGINX's $http_ has joined them only since 1.23.
+local function header(name)
+    local value = ngx.req.get_headers(0)[name]
+    return type(value) == "table" and concat(value, ", ") or value
+end
+
+
 function request.value(source, name)
     if source == "header" then
-        return ngx.var["http_" .. gsub(lower(name), "-", "_")]
+        return header(name)
 
     elseif source == "cookie" then
         return ngx.var["cookie_" .. name]
