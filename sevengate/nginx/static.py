@@ -138,8 +138,8 @@ def _lua(settings: Settings, profiles: Iterable[Profile], place: Place) -> tuple
         "tries": settings.proxy_next_upstream_tries,
         "generate_request_id": int(settings.generate_request_id),
         "certificates_kept": CERTIFICATES_KEPT,
-        "logs": int(not settings.disable_access_log),
-        "log_variables": "/".join(_logged_variables(settings)),
+        "logs_backend": len(_logged(settings, ("proxy_upstream_name",))),
+        "log_variables": "/".join(_logged(settings, LOG_VARIABLES)),
     }
     told = ", ".join(f'"{name}:{value}"' for name, value in arguments.items())
     dictionaries = {place.dictionary, place.previous_dictionary} - {0}
@@ -236,10 +236,9 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
         ),
         # Lua sets these; a map without a source is how a variable is declared that costs nothing until it is read.
         *(_constant(f"${name}", "") for name in (*LOG_VARIABLES, "proxy_upstream_name")),
-        *(
-            _constant(f"${name}", "")
-            for name in ("proxy_alternative_upstream_name", "forwarded_prefix", "made_request_id")
-        ),
+        *(_constant(f"${name}", "") for name in ("proxy_alternative_upstream_name", "forwarded_prefix")),
+        # What is refused before Lua sees it has NGINX's own name in the log.
+        _constant("$made_request_id", "$request_id" if settings.generate_request_id else ""),
         *(hsts if settings.hsts else ()),
     )
 
@@ -288,11 +287,12 @@ def _log_format(settings: Settings) -> tuple[str, str]:
     )
 
 
-def _logged_variables(settings: Settings) -> list[str]:
+def _logged(settings: Settings, variables: Iterable[str]) -> list[str]:
+    """Give those of the variables that the access log names: NGINX lets Lua set no others."""
     if settings.disable_access_log:
         return []
     _, text = _log_format(settings)
-    return [name for name in LOG_VARIABLES if f"${name}" in text or f"${{{name}}}" in text]
+    return [name for name in variables if f"${name}" in text or f"${{{name}}}" in text]
 
 
 def _tls(settings: Settings, place: Place) -> tuple[Directive, ...]:

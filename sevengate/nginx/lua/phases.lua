@@ -41,7 +41,8 @@ local _M = {}
 
 
 local conf         -- what `init` was told
-local logs         -- whether the access log names anything that Lua must set
+local logs_backend -- whether the access log names the backend
+local logs_source  -- whether it names anything of whose wish the route is
 local names_requests -- whether requests without a name get one
 local aside = {}   -- contexts of requests that went through ngx.exec, by number
 local asides = 0
@@ -64,7 +65,7 @@ function _M.init(...)
         conf[name] = tonumber(value) or value
     end
     conf.log_variables = split(conf.log_variables)
-    logs = conf.logs == 1
+    logs_backend, logs_source = conf.logs_backend == 1, #conf.log_variables > 0
     names_requests = conf.generate_request_id == 1
     state.init(conf)
     tls.init(conf)
@@ -185,10 +186,11 @@ end
 
 -- Tells the access log where the request goes: the backend's label, and whose wish that is.
 local function log_source(label, source)
-    if logs then
-        local var = ngx.var
-        var.proxy_upstream_name = label
-        set_log_variables(var, 1, source or NO_SOURCE)
+    if logs_backend then
+        ngx.var.proxy_upstream_name = label
+    end
+    if logs_source then
+        set_log_variables(ngx.var, 1, source or NO_SOURCE)
     end
 end
 
