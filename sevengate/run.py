@@ -75,7 +75,7 @@ class _Run:
         self._controller = Controller(dataplane, options.options, self._tell)
         self._manifests: Manifests | None = None
         self._said: frozenset[Diagnostic] = frozenset()
-        self._problem = ""
+        self._problem = self._refused = ""
 
     async def why_not(self) -> str:
         """Give "" if NGINX serves a generation, or why it does not."""
@@ -109,7 +109,9 @@ class _Run:
         applied = generation.applied
         if applied.problem and applied.problem != self._problem:
             self._say(f"not live, the last good state serves: {applied.problem}")
-        self._problem = applied.problem
+        if applied.refused and applied.refused != self._refused:
+            self._say(f"settings are refused, those before them stay in effect: {applied.refused}")
+        self._problem, self._refused = applied.problem, applied.refused
         if applied.reloaded:
             self._say(f"nginx reloaded: {'; '.join(applied.reasons)}")
         if applied.pushed or applied.deleted:

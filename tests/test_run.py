@@ -51,6 +51,13 @@ metadata: {name: nginx}
 spec: {controller: k8s.io/ingress-nginx}
 """
 
+CONFIG_MAP = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: gate, namespace: default}
+data: {ssl-ciphers: NONSENSE}
+"""
+
 
 def soon(reached: Callable[[], object]) -> None:
     """Come back when `reached()` is true, and fail after a bounded time."""
@@ -212,6 +219,17 @@ def test_an_edit_goes_live_without_a_reload(manifests: Path, temporary: str, bac
         soon(lambda: running.get("shop.example").status == 404)
         assert running.said("is live") == 3
         assert running.said("reloaded") == 0
+
+
+def test_a_setting_that_nginx_refuses_is_told_once_and_routes_go_on_changing(
+    manifests: Path, temporary: str, backends: EchoBackends
+) -> None:
+    with run(manifests, temporary, "--watch", "--configmap", "default/gate") as running:
+        (manifests / "gate.yaml").write_text(CONFIG_MAP)
+        soon(lambda: running.said("those before them stay in effect: ssl-ciphers: "))
+        (manifests / "new.yaml").write_text(INGRESS.format(name="new", endpoint=backends.start("new")))
+        soon(lambda: running.get("new.example").status == 200)
+        assert running.said("ssl-ciphers: ") == 1
 
 
 def test_a_broken_file_keeps_its_last_good_state_and_says_so_once(

@@ -2,8 +2,10 @@
 
 It compares the table with what NGINX runs. Only if the text of nginx.conf differs (a Profile that nobody used before, a
 setting, a dictionary that must grow) NGINX reloads, and Applied says why in words; then what differs in documents is
-pushed and live in all workers. What NGINX refuses becomes Applied.problem, and the last good state goes on serving. An
-NGINX that dies is started again and filled with the newest table. Which table is wanted is the controller's business.
+pushed and live in all workers. What goes wrong becomes Applied.problem, and the last good state goes on serving; only
+settings that NGINX refuses do not stop what else has changed: those that it took before stay, and Applied.refused tells
+why. An NGINX that dies is started again and filled with the newest table. Which table is wanted is the controller's
+business.
 """
 
 import asyncio
@@ -36,7 +38,7 @@ from sevengate.nginx.documents import (
 )
 from sevengate.nginx.installation import Installation, NginxError
 from sevengate.nginx.ledger import LARGEST, Difference, Ledger, dictionary_size, is_tight
-from sevengate.nginx.process import NginxProcess, Ready, Runtime
+from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready, Runtime
 from sevengate.nginx.resolve import Resolver
 from sevengate.nginx.selfsigned import self_signed
 from sevengate.nginx.static import Place, default_profile, static_conf
@@ -49,6 +51,8 @@ log = logging.getLogger("sevengate.nginx.dataplane")
 #: Seconds between two tries to start an NGINX that died: the first, and the longest.
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
+#: Settings that only the machine can judge: its OpenSSL knows the cipher suites, its disk the folders.
+_OF_THE_MACHINE: Final = ("ssl_ciphers", "access_log_path")
 #: Pushes that may find another base than they knew before the push is given up.
 PUSH_TRIES: Final = 3
 
@@ -65,7 +69,8 @@ class Listen(msgspec.Struct, frozen=True):
 class Applied(msgspec.Struct, frozen=True):
     """What an apply did: the generation that is live, why NGINX reloaded, what was pushed (bytes of text), the seconds.
 
-    `problem` says why the table is not live; what was live before still is.
+    `problem` says why the table is not live; what was live before still is. `refused` names settings that are not in
+    effect although the table is live, and says what NGINX has against them.
     """
 
     generation: int
@@ -76,6 +81,7 @@ class Applied(msgspec.Struct, frozen=True):
     bytes: int = 0
     seconds: float = 0.0
     problem: str = ""
+    refused: str = ""
 
 
 class _Running(msgspec.Struct, frozen=True):
@@ -179,7 +185,7 @@ class DataPlane:
         self._complete = False
         first = self._running is None
         try:
-            applied = await self._make_live(table, changes, settings)
+            applied = await self._make_live_with_trusted(table, changes, settings)
         except (NginxError, ControlError, ConfError) as error:
             if first and isinstance(error, NginxError):
                 raise
@@ -187,6 +193,19 @@ class DataPlane:
             return Applied(self.generation, problem=str(error))
         self._complete, self._cramped = True, False
         return applied
+
+    async def _make_live_with_trusted(
+        self, table: RoutingTable, changes: TableChanges | None, settings: Settings
+    ) -> Applied:
+        """Make a table live; where NGINX refuses the settings, with others that it takes."""
+        try:
+            return await self._make_live(table, changes, settings)
+        except (ConfRejectedError, ConfError) as error:
+            trusted = _trusted(settings, self._running.settings if self._running else None)
+            if trusted == settings:
+                raise
+            applied = await self._make_live(table, changes, trusted)
+            return msgspec.structs.replace(applied, refused=f"{', '.join(_differing(settings, trusted))}: {error}")
 
     async def _make_live(self, table: RoutingTable, changes: TableChanges | None, settings: Settings) -> Applied:
         await self._watch_names(table, changes)
@@ -392,17 +411,26 @@ def _defaults(settings: Settings) -> StaticDefaults:
     return StaticDefaults(timeouts, default_profile(settings))
 
 
+def _trusted(settings: Settings, running: Settings | None) -> Settings:
+    """Give settings to use where NGINX refuses these: the running ones, or defaults for what depends on the machine."""
+    return running or msgspec.structs.replace(settings, **{name: getattr(Settings(), name) for name in _OF_THE_MACHINE})
+
+
+def _differing(settings: Settings, others: Settings) -> list[str]:
+    """Name the keys of the ConfigMap whose values differ."""
+    return [
+        name.replace("_", "-")
+        for name in Settings.__struct_fields__
+        if getattr(settings, name) != getattr(others, name)
+    ]
+
+
 def _reasons(running: _Running, wanted: _Running) -> tuple[str, ...]:
     """Say in words why one configuration must take another's place."""
     profiles = sorted(profile.name for profile in wanted.profiles - running.profiles)
-    settings = [
-        name.replace("_", "-")
-        for name in Settings.__struct_fields__
-        if getattr(running.settings, name) != getattr(wanted.settings, name)
-    ]
     return (
         *(f"new Profile {name}" for name in profiles),
-        *(f"setting {name} changed" for name in settings),
+        *(f"setting {name} changed" for name in _differing(running.settings, wanted.settings)),
         *(
             (f"shared memory grown from {running.dictionary} to {wanted.dictionary} MiB",)
             if running.dictionary != wanted.dictionary

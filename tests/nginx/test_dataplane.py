@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import signal
 import ssl
 from collections import Counter
@@ -33,6 +34,7 @@ from sevengate.routing.table import (
     TableChanges,
     WeightedBackend,
 )
+from sevengate.settings import Settings
 from tests.asking import ask
 from tests.backends import EchoBackends
 from tests.conftest import QUIET
@@ -148,20 +150,48 @@ def test_a_default_that_documents_leave_out_reaches_them_when_it_changes(gate: L
     assert ask(gate.http_port, "shop.example", method="POST", body=b"x" * 11).status == 200
 
 
-def test_a_configuration_that_nginx_refuses_keeps_the_last_good_state(gate: Live, shop: RoutingTable) -> None:
-    gate.apply(shop)
-    applied = gate.apply(RoutingTable(), msgspec.structs.replace(QUIET, ssl_ciphers="NONSENSE"))
-    assert "nginx refuses its configuration" in applied.problem
-    assert {served_by(gate, "shop.example") for _ in range(20)} == {"shop"}
-    assert gate.apply(RoutingTable(), QUIET).problem == ""
-    assert served_by(gate, "shop.example") == 404
-
-
-def test_a_setting_that_cannot_be_written_keeps_the_last_good_state(gate: Live, shop: RoutingTable) -> None:
-    gate.apply(shop)
-    applied = gate.apply(shop, msgspec.structs.replace(QUIET, ssl_ciphers="$host"))
-    assert "would read a variable" in applied.problem
+@pytest.mark.parametrize(
+    ("setting", "value", "why"),
+    [
+        ("ssl_ciphers", "NONSENSE", "nginx refuses its configuration: .*NONSENSE"),
+        ("ssl_ciphers", "$host", "would read a variable"),
+        ("access_log_path", "/nowhere/access.log", "nginx refuses its configuration: .*/nowhere/access.log"),
+    ],
+)
+def test_settings_that_nginx_refuses_are_named_and_stop_nothing_else(
+    setting: str, value: str, why: str, gate: Live, shop: RoutingTable
+) -> None:
+    good = Settings(worker_processes=2, access_log_path="/dev/null")
+    bad = msgspec.structs.replace(good, **{setting: value})
+    gate.apply(RoutingTable(), good)
+    applied = gate.apply(shop, bad)
+    assert re.match(f"{setting.replace('_', '-')}: .*{why}", applied.refused)
+    assert (applied.problem, applied.reloaded) == ("", False)
     assert served_by(gate, "shop.example") == "shop"
+    profile = Profile(buffering=True)
+    applied = gate.apply(msgspec.structs.replace(shop, profiles=frozenset({profile})), bad)
+    assert applied.refused
+    assert applied.reasons == (f"new Profile {profile.name}",)
+    assert gate.apply(shop, good).refused == ""
+
+
+def test_an_nginx_that_dies_comes_back_with_the_settings_that_it_took(gate: Live, shop: RoutingTable) -> None:
+    gate.apply(shop)
+    gate.apply(shop, msgspec.structs.replace(QUIET, ssl_ciphers="NONSENSE"))
+    old = gate.dataplane.process.pid
+    os.kill(old, signal.SIGKILL)
+
+    async def back() -> None:
+        await until(lambda: gate.dataplane.process.pid != old and gate.dataplane.generation)
+
+    gate.wait(back())
+    assert served_by(gate, "shop.example") == "shop"
+
+
+def test_settings_that_depend_on_the_machine_do_not_stop_the_first_start(shop: RoutingTable) -> None:
+    with live(settings=msgspec.structs.replace(QUIET, ssl_ciphers="NONSENSE")) as gate:
+        assert gate.apply(shop).refused.startswith("ssl-ciphers: ")
+        assert served_by(gate, "shop.example") == "shop"
 
 
 def padded(count: int, size: int) -> dict[str, Certificate]:
