@@ -1,6 +1,6 @@
 """Live NGINX answers what the reference matcher says, to every case of tests/matching.yaml and to random requests."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,13 +11,17 @@ from sevengate.cli.live import ask_through
 from sevengate.routing.request import Request
 from sevengate.routing.table import RoutingTable
 from sevengate.run import Live, live
+from tests.features.error_log import ErrorLog
 from tests.matching import Group, groups
 from tests.strategies import requests, tables
+
+#: Random pairs of a table and a request on which both must agree, at the least.
+PAIRS = 2000
 
 
 @pytest.fixture(scope="module")
 def gate() -> Iterator[Live]:
-    with live() as running:
+    with ErrorLog(), live() as running:
         yield running
 
 
@@ -27,11 +31,20 @@ def test_nginx_answers_as_the_matcher_says(gate: Live, group: Group) -> None:
     assert {case.name: found for case, found in zip(group.cases, answers, strict=True) if found} == {}
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(tables, st.lists(requests, min_size=20, max_size=30))
 def test_nginx_answers_random_requests_as_the_matcher_says(
-    gate: Live, table: RoutingTable, asked: list[Request]
+    gate: Live, record_property: Callable[[str, object], None]
 ) -> None:
-    cases = [Case(str(request), 0, request, {}) for request in asked]
-    answers = ask_through(gate, table, cases)
-    assert {case.name: found for case, found in zip(cases, answers, strict=True) if found} == {}
+    asked = 0
+
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+    @given(tables, st.lists(requests, min_size=20, max_size=30))
+    def agrees(table: RoutingTable, some: list[Request]) -> None:
+        nonlocal asked
+        asked += len(some)
+        cases = [Case(str(request), 0, request, {}) for request in some]
+        answers = ask_through(gate, table, cases)
+        assert {case.name: found for case, found in zip(cases, answers, strict=True) if found} == {}
+
+    agrees()
+    record_property("pairs of table and request", asked)
+    assert asked >= PAIRS

@@ -1,0 +1,65 @@
+"""Backends that speak TLS."""
+
+import ssl
+
+import pytest
+import trustme
+
+from sevengate.routing.table import Endpoint
+from tests.features.cluster import Cluster
+from tests.features.error_log import ErrorLog
+from tests.features.scripts import Peer, ScriptedBackends
+
+
+def named(peer: Peer) -> None:
+    while peer.head():
+        peer.answer(b'{"name": "secure"}')
+
+
+@pytest.fixture(scope="module")
+def tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("backend.example").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def secure(scripted: ScriptedBackends, tls: ssl.SSLContext) -> Endpoint:
+    return scripted.start(named, tls=tls)
+
+
+def test_a_backend_is_asked_over_tls_where_the_ingress_says_so(cluster: Cluster, secure: Endpoint) -> None:
+    cluster.serve(secure, annotations={"backend-protocol": "HTTPS"})
+    assert {cluster.name() for _ in range(5)} == {"secure"}
+
+
+def test_a_backend_that_wants_tls_does_not_understand_http(
+    cluster: Cluster, secure: Endpoint, error_log: ErrorLog
+) -> None:
+    cluster.serve(secure)
+    assert cluster.name() == 502
+    error_log.expect("reset by peer|prematurely closed")
+
+
+def test_a_backend_that_speaks_no_tls_is_a_502(
+    cluster: Cluster, scripted: ScriptedBackends, error_log: ErrorLog
+) -> None:
+    def plain(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    cluster.serve(scripted.start(plain), annotations={"backend-protocol": "HTTPS"})
+    assert cluster.name() == 502
+    error_log.expect("SSL_do_handshake")
+
+
+def test_routes_with_and_without_tls_do_not_share_connections(
+    cluster: Cluster, scripted: ScriptedBackends, secure: Endpoint
+) -> None:
+    # One after the other at the same Service: the pool of one must not serve the other.
+    plain = scripted.start(named)
+    for _ in range(3):
+        cluster.serve(secure, annotations={"backend-protocol": "HTTPS"})
+        assert cluster.name() == "secure"
+        cluster.serve(plain)
+        assert cluster.name() == "secure"
+    assert cluster.gate.dataplane.reloads == 1
