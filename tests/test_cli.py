@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from sevengate import __version__
 from sevengate.cli import COMMANDS, main
+from tests.compiler.making import PREFIX
 
 SHOP = """\
 apiVersion: networking.k8s.io/v1
@@ -261,6 +262,39 @@ def test_no_path_writes_what_a_terminal_would_obey(path: str, folder: Path) -> N
     assert result.exit_code == 0
     assert "\x1b" not in result.stdout
     assert "the path is compared as /" in result.stdout
+
+
+@pytest.fixture
+def slow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Write a manifest with a path that takes years for the URL that is given, and wait for it a little only."""
+    monkeypatch.setattr("sevengate.cli.time_limit.LIMIT", 0.2)
+    slow = (
+        YOUNGER.replace("younger", "slow").replace("shop.example", "slow.example").replace("path: /", "path: /(a+)+$")
+    )
+    annotated = slow.replace("metadata: {", f"metadata: {{annotations: {{{PREFIX}/use-regex: 'true'}}, ", 1)
+    (folder / "slow.yaml").write_text(annotated.replace("Prefix", "ImplementationSpecific"), encoding="utf-8")
+    return f"http://slow.example/{'a' * 60}b"
+
+
+def test_explain_gives_up_a_pattern_that_takes_too_long(slow: str) -> None:
+    result = sevengate("explain", "slow.yaml", slow)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no answer within 0.2 s: a regular expression" in result.stderr
+
+
+@pytest.mark.parametrize("flags", [[], ["--live"]])
+def test_test_gives_up_the_one_case_whose_pattern_takes_too_long(slow: str, flags: list[str]) -> None:
+    cases = [{"request": {"url": url}, "expect": {"status": 503}} for url in (slow, "http://slow.example/aaa")]
+    Path("expect.yaml").write_text(json.dumps(cases), encoding="utf-8")
+    result = sevengate("test", "slow.yaml", "--expect", "expect.yaml", *flags)
+    assert result.exit_code == 1
+    assert re.findall("^pass|^FAIL", result.stdout, re.MULTILINE) == ["FAIL", "pass"]
+    assert "      no answer within 0.2 s" in result.stdout
+
+
+def test_routes_and_check_never_search_with_a_pattern(slow: str) -> None:
+    assert "regex ^/(a+)+$" in sevengate("routes", "slow.yaml").stdout
+    assert sevengate("check", "slow.yaml").exit_code == 1
 
 
 # --- test

@@ -8,7 +8,8 @@ import click
 
 from sevengate.cli.check import plain_object
 from sevengate.cli.manifests import Reading, read_for_answer
-from sevengate.cli.output import Status, output_option, paths_argument, say, say_json
+from sevengate.cli.output import Status, output_option, paths_argument, remark, say, say_json
+from sevengate.cli.time_limit import TooSlowError, time_limit
 from sevengate.cli.urls import header_of, request_of
 from sevengate.diagnostics import Diagnostic
 from sevengate.routing import explain as routing
@@ -33,7 +34,7 @@ def explain(paths: tuple[str, ...], url: str, output: str, **asked: Any) -> None
     """
     request = _request(url, **asked)
     reading = read_for_answer(paths)
-    explanation = routing.explain(reading.compilation.table, request, _conflicts(reading))
+    explanation = _explanation(reading, request)
     if output == "json":
         say_json(plain_explanation(explanation))
     else:
@@ -94,6 +95,15 @@ def _request(url: str, method: str, headers: tuple[str, ...], client_ip: str) ->
         return request_of(url, method, map(header_of, headers), client_ip)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _explanation(reading: Reading, request: Request) -> routing.Explanation:
+    try:
+        with time_limit():
+            return routing.explain(reading.compilation.table, request, _conflicts(reading))
+    except TooSlowError as slow:
+        remark(f"error: {slow}")
+        sys.exit(Status.FAILED)
 
 
 def _conflicts(reading: Reading) -> Iterator[Diagnostic]:

@@ -10,6 +10,7 @@ from sevengate.cli.expectations import BrokenExpectations, Case, read_cases
 from sevengate.cli.junit import junit_xml
 from sevengate.cli.manifests import read_for_answer
 from sevengate.cli.output import Status, output_option, paths_argument, remark, say, say_json
+from sevengate.cli.time_limit import TooSlowError, time_limit
 from sevengate.cli.verdicts import Verdict, judge
 from sevengate.routing.table import RoutingTable
 
@@ -72,7 +73,7 @@ def _cases(file: Path) -> tuple[Case, ...]:
 
 
 def _verdicts(table: RoutingTable, cases: tuple[Case, ...], *, live: bool) -> list[Verdict]:
-    verdicts = [judge(table, case) for case in cases]
+    verdicts = [_verdict(table, case) for case in cases]
     if not live:
         return verdicts
     # asyncio and all that drives NGINX are imported only where they are asked for.
@@ -82,12 +83,22 @@ def _verdicts(table: RoutingTable, cases: tuple[Case, ...], *, live: bool) -> li
     unplayed = sum(not can_be_played(case.request) for case in cases)
     if unplayed:
         remark(f"{unplayed} of {len(cases)} cases come from addresses that are not of 127.0.0.0/8: judged offline only")
+    # What NGINX answers can only be judged where the matcher has an answer too.
+    judged = [verdict for verdict in verdicts if not verdict.given_up]
     try:
-        answers = ask(table, cases)
+        answers = iter(ask(table, [verdict.case for verdict in judged]))
     except NginxError as error:
         remark(f"error: {error}")
         sys.exit(Status.UNAVAILABLE)
-    return [Verdict(verdict.case, verdict.failures + more) for verdict, more in zip(verdicts, answers, strict=True)]
+    return [v if v.given_up else Verdict(v.case, v.failures + next(answers)) for v in verdicts]
+
+
+def _verdict(table: RoutingTable, case: Case) -> Verdict:
+    try:
+        with time_limit():
+            return judge(table, case)
+    except TooSlowError as slow:
+        return Verdict(case, (str(slow),), given_up=True)
 
 
 def _write(file: Path, text: str) -> None:

@@ -23,10 +23,11 @@ Seen = Mapping[str, Expected]
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """A Case, and a sentence for each expectation that was not met."""
+    """A Case, and a sentence for each expectation that was not met; `given_up` if the matcher took too long."""
 
     case: Case
     failures: tuple[str, ...]
+    given_up: bool = False
 
 
 def judge(table: RoutingTable, case: Case) -> Verdict:
