@@ -95,7 +95,7 @@ def served_by_lua(table: RoutingTable, request: Request) -> str | None:
     candidates = (name, wildcard, ANY_HOST.encode())
     host = next((table.hosts[to_text(found)] for found in candidates if found and to_text(found) in table.hosts), None)
     entry = ROUTER[b"match"](lua_index(host), received.path, lua_request(received)) if host else None
-    return entry[b"rest"][b"name"].decode() if entry else None
+    return entry[b"route"][b"name"].decode() if entry else None
 
 
 def served_by_reference(table: RoutingTable, request: Request) -> str | None:

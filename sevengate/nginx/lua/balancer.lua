@@ -1,8 +1,10 @@
 -- Which endpoint of a backend gets a request. Pure: counters, scores, clocks and dice come in as arguments.
 --
--- A backend is {name = string, size = n, address, port, address, port ...}. Every picker gives a number from 1 to size,
--- or nil when there is none. `tried` is nil or a set of indexes that have failed this request already; when all have,
--- it no longer counts: a second try at the same endpoint is better than none.
+-- A backend is {SIZE, READINGS, address, port, address, port ..., name = string}. SIZE is the number of its endpoints,
+-- or true where that must be read again; READINGS counts how often it was read. What each request asks for stands in
+-- the array, which lies beside the table in memory. Every picker gives a number from 1 to SIZE, or nil when there is
+-- none. `tried` is nil or a set of such numbers that have failed this request already; when all have, it no longer
+-- counts: a second try at the same endpoint is better than none.
 
 local bit = require "bit"
 
@@ -21,18 +23,29 @@ local tobit = bit.tobit
 local DECAY = 10
 
 
-local _M = {}
+local SIZE, READINGS = 1, 2
+
+
+local _M = { SIZE = SIZE, READINGS = READINGS }
+
+
+-- Address and port.
+local function endpoint(backend, index)
+    return backend[2 * index + 1], backend[2 * index + 2]
+end
+_M.endpoint = endpoint
 
 
 -- The name of an endpoint, the same in all workers and over all changes of the backend.
 local function id(backend, index)
-    return backend[2 * index - 1] .. ":" .. backend[2 * index]
+    local address, port = endpoint(backend, index)
+    return address .. ":" .. port
 end
 _M.id = id
 
 
 local function exhausted(backend, tried)
-    for index = 1, backend.size do
+    for index = 1, backend[SIZE] do
         if not tried[index] then
             return false
         end
@@ -72,7 +85,7 @@ end
 -- Turn by turn. `turn` is a number that grows by one with every request of this backend, in whatever worker: so the
 -- turns of all workers together are even.
 function _M.round_robin(backend, turn, tried)
-    local size = backend.size
+    local size = backend[SIZE]
     if size == 0 then
         return nil
     end
@@ -92,7 +105,7 @@ end
 -- Rendezvous hashing: the endpoint whose hash together with the key's is the highest. When endpoints come or go, only
 -- the keys of those move; nothing has to be built when they do.
 function _M.hashed(backend, key, tried)
-    if backend.size == 0 then
+    if backend[SIZE] == 0 then
         return nil
     end
 
@@ -103,7 +116,7 @@ function _M.hashed(backend, key, tried)
     local hashes = backend.hashes
     if not hashes then
         hashes = {}
-        for index = 1, backend.size do
+        for index = 1, backend[SIZE] do
             hashes[index] = _M.hash(id(backend, index))
         end
         backend.hashes = hashes
@@ -111,7 +124,7 @@ function _M.hashed(backend, key, tried)
 
     local key_hash = _M.hash(key)
     local best, best_weight
-    for index = 1, backend.size do
+    for index = 1, backend[SIZE] do
         if not (tried and tried[index]) then
             local weight = mix(bxor(key_hash, hashes[index]))
             if not best or weight > best_weight then
@@ -139,7 +152,7 @@ end
 -- Peak-EWMA: of two endpoints taken at random the one that has lately been faster. `random(n)` gives 1 to n;
 -- `score(id)` gives score and age of an endpoint, or nil for one that has none yet: such a one is taken at once.
 function _M.ewma(backend, random, score, tried)
-    local size = backend.size
+    local size = backend[SIZE]
     if size == 0 then
         return nil
     end
@@ -172,7 +185,7 @@ function _M.pinned(backend, key)
     local pins = backend.pins
     if not pins then
         pins = {}
-        for index = 1, backend.size do
+        for index = 1, backend[SIZE] do
             pins[_M.pin(backend, index)] = index
         end
         backend.pins = pins
@@ -183,8 +196,8 @@ end
 
 -- A text that names an endpoint to a client without telling its address.
 function _M.pin(backend, index)
-    local endpoint = id(backend, index)
-    return bit.tohex(_M.hash(backend.name .. "\0" .. endpoint)) .. bit.tohex(_M.hash(endpoint .. "\0" .. backend.name))
+    local named = id(backend, index)
+    return bit.tohex(_M.hash(backend.name .. "\0" .. named)) .. bit.tohex(_M.hash(named .. "\0" .. backend.name))
 end
 
 

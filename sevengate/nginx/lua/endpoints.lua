@@ -21,6 +21,7 @@ local tohex = bit.tohex
 local tonumber = tonumber
 
 
+local SIZE, READINGS = balancer.SIZE, balancer.READINGS
 -- A score that no request has renewed for this number of seconds is forgotten.
 local SCORE_SECONDS = 60
 -- What a try that failed counts at least, in seconds: an endpoint that refuses at once is not a fast one.
@@ -87,7 +88,7 @@ end
 -- A key for a cookie, and the endpoint that it means: one that has not failed this request, if there is one.
 local function new_key(rule, backend, tried)
     if rule.mode == "persistent" then
-        local index = balancer.round_robin(backend, random(backend.size), tried)
+        local index = balancer.round_robin(backend, random(backend[SIZE]), tried)
         return balancer.pin(backend, index), index
     end
 
@@ -129,7 +130,7 @@ local function pick(ctx, tried)
         return sticky(ctx, tried)
     end
 
-    if backend.size == 1 then
+    if backend[SIZE] == 1 then
         return 1
     end
 
@@ -141,14 +142,14 @@ local function pick(ctx, tried)
         return balancer.ewma(backend, random, score, tried)
     end
 
-    return balancer.round_robin(backend, turns:incr(backend.turn, 1, -1), tried)
+    return balancer.round_robin(backend, turns:incr(backend.name, 1, -1), tried)
 end
 
 
 -- The endpoints that have failed this request, where `ctx.index` is the last one that was tried. When others have taken
 -- their places meanwhile, nobody has failed yet.
 local function failed(ctx, backend)
-    if ctx.readings ~= backend.readings then
+    if ctx.readings ~= backend[READINGS] then
         return nil
     end
 
@@ -179,9 +180,9 @@ function _M.try(ctx)
     end
 
     local index = pick(ctx, tried)
-    ctx.index, ctx.readings = index, backend.readings
+    ctx.index, ctx.readings = index, backend[READINGS]
 
-    local ok, err = peer.set_current_peer(backend[2 * index - 1], backend[2 * index])
+    local ok, err = peer.set_current_peer(balancer.endpoint(backend, index))
     if not ok then
         ngx.log(ngx.ERR, "endpoint ", balancer.id(backend, index), " of ", backend.name, ": ", err)
         return ngx.exit(ngx.ERROR)

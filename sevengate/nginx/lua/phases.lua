@@ -8,6 +8,7 @@
 
 local endpoints = require "sevengate.nginx.lua.endpoints"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
+local balancer = require "sevengate.nginx.lua.balancer"
 local request_id = require "sevengate.nginx.lua.request_id"
 local rewrite = require "sevengate.nginx.lua.policies.rewrite"
 local router = require "sevengate.nginx.lua.router"
@@ -31,6 +32,7 @@ local tonumber = tonumber
 local type = type
 
 
+local SIZE = balancer.SIZE
 local NO_POLICIES = state.NO_POLICIES
 local NO_SOURCE = state.NO_SOURCE
 -- Compiled once and kept (o), by the just-in-time compiler (j), and blind to case (i).
@@ -373,18 +375,23 @@ function _M.route()
         return serve_default()
     end
 
-    -- Most routes of most clusters: nothing but one backend.
-    local backend = entry.direct
-    if not backend then
-        return serve(entry.rest)
+    -- Most routes of most clusters lead to one backend and ask for nothing else: then the entry is the backend, and
+    -- says how many endpoints there are.
+    local size = entry[SIZE]
+    if size == true or size == false then
+        if entry.route then
+            return serve(entry.route)
+        end
+        size = state.size(entry)
     end
 
-    local size = state.size(backend)
-    log_source(backend.label, entry.rest)
+    if logs_backend then
+        log_source(entry.label)
+    end
     if size == 0 then
         return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
     end
-    ngx.ctx = { backend = backend, policies = NO_POLICIES }
+    ngx.ctx = { backend = entry, policies = NO_POLICIES }
 end
 
 

@@ -7,9 +7,9 @@
 --
 -- Two things cost more than the comparing. LuaJIT makes one piece of machine code of a request's way only if no loop
 -- lies on it: so the walks are tail calls, which it unrolls. And with 10,000 hosts every table on the way misses the
--- processor's cache: so an index is one table with the prefixes as its keys, and what it leads to is an entry: the little
--- that most requests ask of a route ({conditional, direct, next}), and behind it the `rest`: the route, or of a direct
--- one, which leads to one backend without any policy, only its source. Entries of one path form a chain (`next`).
+-- processor's cache: so an index is one table with the prefixes as its keys, and a route that leads to one backend
+-- without any condition or policy (`direct`) is left out: the index leads to the backend's table itself. Other routes
+-- stand behind an entry {FITS, next, route}; entries of one path form a chain.
 
 local ffi = require "ffi"
 
@@ -31,12 +31,16 @@ local SLASH = byte("/")
 
 -- What an index holds beside its prefixes: the length of the longest one, entries by exact path, regular expressions.
 local LONGEST, EXACT, REGEXES = 1, 2, 3
+-- What an entry begins with: false where more than the path decides. A backend begins with its size, which is never
+-- false.
+local FITS = 1
 
 
 local _M = {}
 
 
--- Appends an entry to the chain that begins at index[key].
+-- Appends an entry to the chain that begins at index[key]. Nothing is appended to what always fits: it would never be
+-- asked.
 local function chain(index, key, entry)
     local last = index[key]
     if not last then
@@ -44,25 +48,22 @@ local function chain(index, key, entry)
         return
     end
 
-    while last.next do
+    while last[FITS] == false and last.next do
         last = last.next
     end
-    last.next = entry
+    if last[FITS] == false then
+        last.next = entry
+    end
 end
 
 
 -- Makes the index of `routes`: an array of {kind = "exact" | "prefix" | "regex", path = string, method = string or nil,
--- values = conditions or nil, direct = backend or nil, source = table, ...}. A prefix comes without its last "/".
+-- values = conditions or nil, direct = backend's table or nil, ...}. A prefix comes without its last "/".
 function _M.build(routes)
     local index = { 0, false, false }
 
     for _, route in ipairs(routes) do
-        local entry = {
-            conditional = (route.method or route.values) and true or false,
-            direct = route.direct or false,
-            next = false,
-            rest = route.direct and route.source or route,
-        }
+        local entry = route.direct or { not (route.method or route.values), next = false, route = route }
 
         if route.kind == "exact" then
             index[EXACT] = index[EXACT] or {}
@@ -76,7 +77,7 @@ function _M.build(routes)
 
         else
             index[REGEXES] = index[REGEXES] or {}
-            index[REGEXES][#index[REGEXES] + 1] = entry
+            index[REGEXES][#index[REGEXES] + 1] = { pattern = route.path, entry = entry }
         end
     end
 
@@ -121,7 +122,7 @@ end
 
 -- The first entry of a chain whose conditions beside the path hold, or nil or false.
 local function first_fitting(entry, request)
-    if not entry or not entry.conditional or conditions_hold(entry.rest, request) then
+    if not entry or entry[FITS] ~= false or conditions_hold(entry.route, request) then
         return entry
     end
     return first_fitting(entry.next, request)
@@ -129,13 +130,13 @@ end
 
 
 local function match_regex(regexes, at, path, request)
-    local entry = regexes[at]
-    if not entry then
+    local regex = regexes[at]
+    if not regex then
         return nil
     end
 
-    if request.found(path, entry.rest.path) and first_fitting(entry, request) then
-        return entry
+    if request.found(path, regex.pattern) and first_fitting(regex.entry, request) then
+        return regex.entry
     end
     return match_regex(regexes, at + 1, path, request)
 end
@@ -182,8 +183,9 @@ local function match_prefix(index, path, request)
 end
 
 
--- Gives the entry that serves `path` (normalised, beginning with "/"), or nil. `request` has the functions
--- method() -> string, value(source, name) -> string or nil, found(text, pattern) -> boolean.
+-- Gives the entry that serves `path` (normalised, beginning with "/"), or of a direct route the backend; nil or false
+-- if none does. `request` has the functions method() -> string, value(source, name) -> string or nil, found(text,
+-- pattern) -> boolean.
 function _M.match(index, path, request)
     local exact, regexes = index[EXACT], index[REGEXES]
     if exact then

@@ -8,6 +8,7 @@
 local cjson = require "cjson.safe"
 local new_table = require "table.new"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
+local balancer = require "sevengate.nginx.lua.balancer"
 local router = require "sevengate.nginx.lua.router"
 
 local ipairs = ipairs
@@ -29,6 +30,7 @@ local UNKNOWN_KEPT = 4096
 -- What nobody but this table and the routes that use it holds is collected when they are gone.
 local BY_USE = { __mode = "v" }
 
+local SIZE, READINGS = balancer.SIZE, balancer.READINGS
 -- The policies of a route that asks for nothing.
 local NO_POLICIES = {}
 -- Whose wish it is, where the access log does not ask or nobody has one.
@@ -89,7 +91,7 @@ local function forget(name)
     elseif kind == "b:" then
         local backend = backends[sub(name, 3)]
         if backend then
-            backend.size = nil
+            backend[SIZE] = true
         end
 
     else
@@ -105,7 +107,7 @@ end
 -- Routes in flight keep the tables they hold; those are read again too, should they be asked.
 local function forget_all()
     for _, backend in pairs(backends) do
-        backend.size = nil
+        backend[SIZE] = true
     end
     hosts, others, unknown = {}, {}, 0
     for _, listener in ipairs(listeners) do
@@ -209,36 +211,41 @@ end
 
 
 -- A backend's table is made once and stays: routes hold it, so a request finds it without a look-up. When its document
--- changes it is emptied (`size` nil) and read again by the next request that needs it.
+-- changes it is marked and read again by the next request that needs it. How it is laid out stands in balancer.lua.
 local function backend_named(name)
     local backend = backends[name]
     if not backend then
-        backend = new_table(2, 8) -- most have one endpoint: address and port lie beside the table itself
-        backend.name, backend.turn = name, "turn:" .. name
+        backend = new_table(4, 4) -- most have one endpoint: address and port lie beside the table itself
+        backend[SIZE], backend[READINGS] = true, 0
+        backend.name = name
         backends[name] = backend
     end
     return backend
 end
 
 
--- The number of a backend's endpoints: 0 for one that does not exist.
-function _M.size(backend)
-    local size = backend.size
-    if size then
-        return size
-    end
-
+local function read_backend(backend)
     local document = _M.document("b:" .. backend.name) or {}
     local endpoints = document.endpoints or {}
-    for at = 1, max(#endpoints, #backend) do
-        backend[at] = endpoints[at]
+    for at = 1, max(#endpoints, #backend - READINGS) do
+        backend[READINGS + at] = endpoints[at]
     end
     backend.label = document.label or backend.name
     backend.key = document.key
     backend.hashes, backend.pins = nil, nil
-    backend.readings = (backend.readings or 0) + 1
-    backend.size = #endpoints / 2
-    return backend.size
+    backend[READINGS] = backend[READINGS] + 1
+    backend[SIZE] = #endpoints / 2
+    return backend[SIZE]
+end
+
+
+-- The number of a backend's endpoints: 0 for one that does not exist.
+function _M.size(backend)
+    local size = backend[SIZE]
+    if size ~= true then
+        return size
+    end
+    return read_backend(backend)
 end
 
 
@@ -275,14 +282,19 @@ local function shared_policies(policies)
 end
 
 
+-- Whether nothing but the path decides about a route, and nothing but one backend comes of it.
+local function is_direct(route)
+    return route.backend and route.policies == NO_POLICIES and route.source == NO_SOURCE
+        and not route.method and not route.values
+end
+
+
 local function built_route(route, document)
     route.policies = document.policies[route.policies]
     route.source = #_M.conf.log_variables > 0 and document.sources[route.source] or NO_SOURCE
     if route.backend then
         route.backend = backend_named(route.backend)
-        -- A regular expression is matched by its route, so behind its entry there must be one.
-        route.direct = route.policies == NO_POLICIES and route.kind ~= "regex"
-            and not route.method and not route.values and route.backend
+        route.direct = is_direct(route) and route.backend
     end
     for _, share in ipairs(route.backends or {}) do
         share[1] = backend_named(share[1])

@@ -72,8 +72,8 @@ local function within(by_length, address)
 end
 
 
--- `address` is the 4 or 16 bytes of NGINX's $binary_remote_addr. An IPv6 address that only wraps an IPv4 one counts as that
--- one, as in NGINX's access module.
+-- `address` is the 4 or 16 bytes of NGINX's $binary_remote_addr. An IPv6 address that only wraps an IPv4 one counts as
+-- that one, as in NGINX's access module.
 function _M.admits(rules, address)
     if #address == 16 and sub(address, 1, 12) == WRAPPED then
         address = sub(address, 13)
