@@ -24,34 +24,29 @@ def status(cluster: Cluster, address: str) -> int:
 
 
 @pytest.mark.parametrize("annotation", ["allowlist", "whitelist"])
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("10.0.0.0", 200),
-        ("10.255.255.255", 200),
-        ("9.255.255.255", 403),
-        ("11.0.0.0", 403),
-        ("192.0.2.7", 200),
-        ("192.0.2.8", 403),
-        ("2001:db8::", 200),
-        ("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 200),
-        ("2001:db9::", 403),
-        ("::1", 403),
-        ("::ffff:10.0.0.1", 200),
-        ("::ffff:11.0.0.1", 403),
-    ],
-)
-def test_only_allowed_addresses_come_in(cluster: Cluster, annotation: str, address: str, expected: int) -> None:
+def test_only_allowed_addresses_come_in(cluster: Cluster, annotation: str) -> None:
+    expected = {
+        "10.0.0.0": 200,
+        "10.255.255.255": 200,
+        "9.255.255.255": 403,
+        "11.0.0.0": 403,
+        "192.0.2.7": 200,
+        "192.0.2.8": 403,
+        "2001:db8::": 200,
+        "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff": 200,
+        "2001:db9::": 403,
+        "::1": 403,
+        "::ffff:10.0.0.1": 200,
+        "::ffff:11.0.0.1": 403,
+    }
     rules(cluster, **{annotation: "10.0.0.0/8, 192.0.2.7,2001:db8::/32"})
-    assert status(cluster, address) == expected
+    assert {address: status(cluster, address) for address in expected} == expected
 
 
-@pytest.mark.parametrize(
-    ("address", "expected"), [("10.1.2.3", 403), ("10.1.3.3", 200), ("2001:db8::1", 403), ("2001:db8::2", 200)]
-)
-def test_denied_addresses_stay_out(cluster: Cluster, address: str, expected: int) -> None:
+def test_denied_addresses_stay_out(cluster: Cluster) -> None:
+    expected = {"10.1.2.3": 403, "10.1.3.3": 200, "2001:db8::1": 403, "2001:db8::2": 200}
     rules(cluster, denylist="10.1.2.0/24,2001:db8::1")
-    assert status(cluster, address) == expected
+    assert {address: status(cluster, address) for address in expected} == expected
 
 
 def test_denied_goes_before_allowed(cluster: Cluster) -> None:

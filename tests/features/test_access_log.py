@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.asking import ask
 from tests.backends import EchoBackends
 from tests.compiler.making import ingress, rule
 from tests.features.cluster import HOST, Cluster
+from tests.features.scripts import Peer, ScriptedBackends
 from tests.features.wire import Wire
 from tests.waiting import until
 
@@ -169,6 +171,24 @@ def test_requests_that_never_became_any_are_lines_too(cluster: Cluster, log: Log
                 pass
     lines = parsed(log(4))
     assert [line["status"] for line in lines] == [400, 505, 404, 400]  # the third speaks HTTP/0.9
+
+
+def test_clients_that_go_away_are_lines_too(cluster: Cluster, log: Log, scripted: ScriptedBackends) -> None:
+    reached = threading.Event()
+
+    def waiting(peer: Peer) -> None:
+        peer.head()
+        reached.set()
+        peer.until_closed()
+
+    cluster.serve(scripted.start(waiting))
+    log(access_log_format="json")
+    with Wire(cluster.gate.http_port) as wire:
+        wire.request("POST /", "Content-Length: 8", body=b"half")
+    with Wire(cluster.gate.http_port) as wire:
+        wire.request("GET /")
+        assert reached.wait(20)
+    assert sorted(line["status"] for line in parsed(log(2))) == [400, 499]
 
 
 def test_a_format_of_ones_own_is_written(cluster: Cluster, log: Log) -> None:

@@ -13,17 +13,19 @@ from tests.compiler.making import backend, ingress, path, rule, service
 from tests.conftest import QUIET
 from tests.features.cluster import HOST, Cluster, endpoint_slice, service_objects, without_endpoint
 from tests.features.error_log import ErrorLog
+from tests.features.scripts import Peer, ScriptedBackends
+from tests.features.wire import Wire
 
 
 def path_to(port: int) -> IngressPath:
     return IngressPath(backend("shop", port), "/", PathType.PREFIX)
 
 
-@pytest.mark.parametrize("host", ["nobody.example", "127.0.0.1", "example", "_"])
-def test_a_host_that_nobody_serves_is_a_404(cluster: Cluster, host: str) -> None:
-    answer = cluster.ask("/any?x=1", host)
-    assert (answer.status, answer.body) == (404, b"default backend - 404")
-    assert cluster.ask("/", host, tls=True).status == 404
+def test_a_host_that_nobody_serves_is_a_404(cluster: Cluster) -> None:
+    for host in ("nobody.example", "127.0.0.1", "example", "_"):
+        answer = cluster.ask("/any?x=1", host)
+        assert (answer.status, answer.body) == (404, b"default backend - 404")
+        assert cluster.ask("/", host, tls=True).status == 404
 
 
 def test_a_path_that_nobody_serves_is_a_404(cluster: Cluster, backends: EchoBackends) -> None:
@@ -32,10 +34,10 @@ def test_a_path_that_nobody_serves_is_a_404(cluster: Cluster, backends: EchoBack
     assert (cluster.name("/cart"), cluster.name("/other")) == ("shop", 404)
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS"])
-def test_the_default_servers_port_answers_404_to_everything(cluster: Cluster, method: str) -> None:
-    answer = ask(cluster.gate.default_port, "shop.example", "/any", method=method)
-    assert (answer.status, answer.body) == (404, b"default backend - 404")
+def test_the_default_servers_port_answers_404_to_everything(cluster: Cluster) -> None:
+    for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+        answer = ask(cluster.gate.default_port, "shop.example", "/any", method=method)
+        assert (answer.status, answer.body) == (404, b"default backend - 404")
 
 
 def test_the_default_servers_port_is_healthy(cluster: Cluster) -> None:
@@ -127,3 +129,40 @@ def test_an_external_name_that_does_not_resolve_is_a_503(error_log: ErrorLog) ->
             ingress("shop", rule(HOST)),
         )
         assert cluster.name() == 503
+
+
+# --- endpoints that change while a request is on its way
+
+
+@pytest.mark.parametrize(("endpoints", "expected"), [(1, "new"), (0, 502)])
+def test_a_request_whose_body_is_still_coming_goes_where_the_endpoints_are_then(
+    cluster: Cluster, backends: EchoBackends, error_log: ErrorLog, endpoints: int, expected: object
+) -> None:
+    cluster.configure({"worker-processes": "1"})
+    cluster.serve(backends.start("old"))
+    with Wire(cluster.gate.http_port) as wire:
+        wire.request("POST /", "Content-Length: 8", body=b"half")
+        assert cluster.name() == "old"  # the one worker has read the head by now
+        cluster.put(without_endpoint("shop", 0), *(endpoint_slice("shop", 1, backends.start("new")),) * endpoints)
+        assert cluster.name() == ("new" if endpoints else 503)
+        wire.send(b"half")
+        answer = wire.answer()
+    assert (answer.json["name"] if answer.status == 200 else answer.status) == expected
+    error_log.expect(*([] if endpoints else ["no live upstreams"]))
+
+
+def test_a_second_try_goes_where_the_endpoints_are_then(
+    cluster: Cluster, backends: EchoBackends, scripted: ScriptedBackends, error_log: ErrorLog
+) -> None:
+    cluster.configure({"worker-processes": "1"})
+    alive = backends.start("alive")
+
+    def last_words(peer: Peer) -> None:
+        """Let the endpoints change, see to it that the worker knows, and hang up."""
+        peer.head()
+        cluster.put(without_endpoint("shop", 0), without_endpoint("shop", 1), endpoint_slice("shop", 2, alive))
+        assert cluster.name() == "alive"
+
+    cluster.serve(scripted.start(last_words), scripted.start(last_words))
+    assert cluster.name() == "alive"
+    error_log.expect("prematurely closed")

@@ -45,13 +45,12 @@ def test_the_redirect_has_no_port_and_the_host_in_lower_case(cluster: Cluster) -
     assert moved(cluster, "/x", "Shop.Example:8080") == (308, f"https://{HOST}/x")
 
 
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [("/", "/"), ("/a/", "/a"), ("/a//", "/a/"), ("/a?x=/", "/a?x="), ("/%2Fa%2F", "/%2Fa%2F")],
-)
-def test_one_slash_at_the_end_is_cut(cluster: Cluster, target: str, expected: str) -> None:
+def test_one_slash_at_the_end_is_cut(cluster: Cluster) -> None:
     annotate(cluster, tls=True)
-    assert moved(cluster, target) == (308, f"https://{HOST}{expected}")
+    cut = {"/": "/", "/a/": "/a", "/a//": "/a/", "/a?x=/": "/a?x=", "/%2Fa%2F": "/%2Fa%2F"}
+    assert {target: moved(cluster, target) for target in cut} == {
+        target: (308, f"https://{HOST}{expected}") for target, expected in cut.items()
+    }
 
 
 def test_the_slash_can_be_kept(cluster: Cluster) -> None:

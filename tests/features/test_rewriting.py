@@ -59,43 +59,38 @@ STRANGE = [
 ]
 
 
-@pytest.mark.parametrize("target", STRANGE)
 @pytest.mark.parametrize("annotations", [{}, {"proxy-body-size": "2m"}, {"load-balance": "ewma"}], ids=str)
 def test_without_a_rewrite_the_target_is_as_it_was_sent(
-    cluster: Cluster, seen: Seen, annotations: dict[str, str], target: bytes
+    cluster: Cluster, seen: Seen, annotations: dict[str, str]
 ) -> None:
-    if annotations:
-        cluster.put(ingress("shop", rule(HOST), annotations=annotations))
-    assert seen(target) == target.partition(b"#")[0] or seen(target) == target
+    cluster.put(ingress("shop", rule(HOST), annotations=annotations))
+    assert [seen(target) for target in STRANGE] == STRANGE
 
 
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        (b"/shop", b"/"),
-        (b"/shop/", b"/"),
-        (b"/shop/cart/7", b"/cart/7"),
-        (b"/shop/cart?x=1&y=%20", b"/cart?x=1&y=%20"),
-        (b"/SHOP/Cart", b"/Cart"),
-        (b"/shop/a%20b", b"/a%20b"),
-        (b"/shop/a%2Fb", b"/a/b"),
-        (b"/shop/a%3Fb=c", b"/a%3Fb=c"),
-        (b"/shop/a%23b?c", b"/a%23b?c"),
-        (b"/shop/caf%C3%A9", b"/caf%C3%A9"),
-        (b"/shop/100%25", b"/100%25"),
-        (b"/shop//a/../b", b"/b"),
-        (b"/shop/$1", b"/$1"),
-        (b"/shop/%0dEvil:%201", b"/%0DEvil:%201"),
-        (b"/shop/a%0ab", b"/a"),  # to PCRE a line feed is no "."
-        (b"/shop/x?", b"/x"),
-    ],
-)
+REWRITTEN = {
+    b"/shop": b"/",
+    b"/shop/": b"/",
+    b"/shop/cart/7": b"/cart/7",
+    b"/shop/cart?x=1&y=%20": b"/cart?x=1&y=%20",
+    b"/SHOP/Cart": b"/Cart",
+    b"/shop/a%20b": b"/a%20b",
+    b"/shop/a%2Fb": b"/a/b",
+    b"/shop/a%3Fb=c": b"/a%3Fb=c",
+    b"/shop/a%23b?c": b"/a%23b?c",
+    b"/shop/caf%C3%A9": b"/caf%C3%A9",
+    b"/shop/100%25": b"/100%25",
+    b"/shop//a/../b": b"/b",
+    b"/shop/$1": b"/$1",
+    b"/shop/%0dEvil:%201": b"/%0DEvil:%201",
+    b"/shop/a%0ab": b"/a",  # to PCRE a line feed is no "."
+    b"/shop/x?": b"/x",
+}
+
+
 @pytest.mark.parametrize("annotations", [{}, {"proxy_body_size": "2m"}], ids=str)
-def test_groups_of_the_path_make_the_new_one(
-    cluster: Cluster, seen: Seen, annotations: dict[str, str], target: bytes, expected: bytes
-) -> None:
+def test_groups_of_the_path_make_the_new_one(cluster: Cluster, seen: Seen, annotations: dict[str, str]) -> None:
     rewrite(cluster, "/shop(/|$)(.*)", "/$2", **annotations)
-    assert seen(target) == expected
+    assert {target: seen(target) for target in REWRITTEN} == REWRITTEN
 
 
 def test_bytes_that_a_path_must_not_hold_are_escaped_after_a_rewrite(cluster: Cluster, seen: Seen) -> None:

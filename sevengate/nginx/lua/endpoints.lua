@@ -26,6 +26,8 @@ local SIZE, READINGS = balancer.SIZE, balancer.READINGS
 local SCORE_SECONDS = 60
 -- What a try that failed counts at least, in seconds: an endpoint that refuses at once is not a fast one.
 local FAILURE_SECONDS = 1
+-- NGX_BUSY, which Lua has no name for: there is no endpoint, and NGINX answers 502.
+local BUSY = -3
 -- Keys that are drawn to find one of an endpoint that has not failed.
 local KEY_DRAWS = 32
 -- Times in the score dictionary's flags are tenths of a second modulo this.
@@ -167,7 +169,7 @@ function _M.try(ctx)
     -- While the request's body was read, the backend may have changed.
     local size = state.size(backend)
     if size == 0 then
-        return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+        return ngx.exit(BUSY)
     end
 
     local tried
