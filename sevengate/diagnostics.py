@@ -132,6 +132,10 @@ CODES: Final[dict[str, str]] = {
     "manifest/too-large": "Text or nesting of a size that no API server would take.",
     "manifest/nothing-found": "A path holds no manifest at all.",
     "manifest/kept": "An edit cannot be read; what was last read from the file is used until it can.",
+    # reading an API server
+    "cluster/forbidden": "No RBAC rule lets Sevengate read objects of a kind; the message names the rule.",
+    "cluster/kept": "An object of the API server cannot be read; what was last read of it is used until it can.",
+    "cluster/unknown-kind": "The API server does not serve a kind that Sevengate reads.",
     # names and fields of Kubernetes objects
     "object/invalid-name": "A name is not one that the Kubernetes API allows.",
     "object/invalid-value": "A field's value is not one that the Kubernetes API allows.",

@@ -6,7 +6,6 @@ Each function takes a shape, the metadata that are already read, and a list for 
 
 import base64
 import binascii
-from collections.abc import Iterator
 
 from sevengate.kube import shapes
 from sevengate.kube.fault import Fault
@@ -42,7 +41,7 @@ def service(shape: shapes.Service, metadata: Metadata, _faults: list[Fault]) -> 
         external_name=spec.external_name or "",
         external_ips=spec.external_ips or (),
         ports=tuple(_service_port(port) for port in spec.ports or ()),
-        load_balancer_ips=tuple(_load_balancer_addresses(shape.status)),
+        load_balancer_ips=load_balancer_addresses(shape.status),
     )
 
 
@@ -57,11 +56,11 @@ def _service_port(port: shapes.ServicePort) -> ServicePort:
     )
 
 
-def _load_balancer_addresses(status: shapes.ServiceStatus | None) -> Iterator[str]:
+def load_balancer_addresses(status: shapes.Status | None) -> tuple[str, ...]:
+    """Give the addresses and host names that a status.loadBalancer names."""
     balancer = status.load_balancer if status else None
-    for point in (balancer and balancer.ingress) or ():
-        if address := point.ip or point.hostname:
-            yield address
+    points = (balancer and balancer.ingress) or ()
+    return tuple(point.ip or point.hostname or "" for point in points if point.ip or point.hostname)
 
 
 def endpoint_slice(shape: shapes.EndpointSlice, metadata: Metadata, _faults: list[Fault]) -> EndpointSlice:

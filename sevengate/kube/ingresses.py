@@ -15,6 +15,7 @@ import msgspec
 
 from sevengate.kube import shapes
 from sevengate.kube.fault import Fault, of_validation
+from sevengate.kube.flatten import load_balancer_addresses
 from sevengate.kube.objects import (
     Ingress,
     IngressBackend,
@@ -36,14 +37,14 @@ def ingress(shape: shapes.Ingress, metadata: Metadata, faults: list[Fault]) -> I
     """Make an Ingress of what networking.k8s.io/v1 calls one; what is wrong with single paths goes to `faults`."""
     spec = shape.spec or shapes.IngressSpec()
     default = _default_backend(spec.default_backend, "spec.defaultBackend", _V1)
-    return _ingress(spec, metadata, default, tuple(_rules(spec, _V1, faults)))
+    return _ingress(shape, metadata, default, tuple(_rules(spec, _V1, faults)))
 
 
 def old_ingress(shape: shapes.Ingress, metadata: Metadata, faults: list[Fault]) -> Ingress:
     """Make an Ingress of what extensions/v1beta1 and networking.k8s.io/v1beta1 call one."""
     spec = shape.spec or shapes.IngressSpec()
     default = _default_backend(spec.backend, "spec.backend", _V1_BETA)
-    return _ingress(spec, metadata, default, tuple(_rules(spec, _V1_BETA, faults)))
+    return _ingress(shape, metadata, default, tuple(_rules(spec, _V1_BETA, faults)))
 
 
 def ingress_class(shape: shapes.IngressClass, metadata: Metadata, _faults: list[Fault]) -> IngressClass:
@@ -59,7 +60,7 @@ def shape_piece_by_piece(plain: dict[str, object], faults: list[Fault]) -> shape
         return _convert(plain, shapes.Ingress)
     shape = _convert({**plain, "spec": {**spec, "rules": None}}, shapes.Ingress)
     readable = tuple(_readable_rule(rule, f"spec.rules[{i}]", faults) for i, rule in enumerate(rules))
-    return shapes.Ingress(shape.metadata, shape.spec and msgspec.structs.replace(shape.spec, rules=readable))
+    return msgspec.structs.replace(shape, spec=shape.spec and msgspec.structs.replace(shape.spec, rules=readable))
 
 
 def _readable_rule(rule: object, field: str, faults: list[Fault]) -> shapes.IngressRule:
@@ -95,14 +96,16 @@ def _convert(plain: object, shape: type[S], field: str = "") -> S:
 
 
 def _ingress(
-    spec: shapes.IngressSpec, metadata: Metadata, default: IngressBackend | None, rules: tuple[IngressRule, ...]
+    shape: shapes.Ingress, metadata: Metadata, default: IngressBackend | None, rules: tuple[IngressRule, ...]
 ) -> Ingress:
+    spec = shape.spec or shapes.IngressSpec()
     return Ingress(
         metadata=metadata,
         ingress_class_name=spec.ingress_class_name,
         default_backend=default,
         rules=rules,
         tls=tuple(IngressTLS(tls.hosts or (), tls.secret_name or "") for tls in spec.tls or ()),
+        published=load_balancer_addresses(shape.status),
     )
 
 

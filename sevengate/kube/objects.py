@@ -121,7 +121,10 @@ class IngressTLS(Noun):
 
 
 class Ingress(Object):
-    """networking.k8s.io/v1 Ingress; older versions are converted when decoded. spec's fields stand here directly."""
+    """networking.k8s.io/v1 Ingress; older versions are converted when decoded. spec's fields stand here directly.
+
+    `published` is its status: the addresses and host names at which it is said to be reached.
+    """
 
     KIND: ClassVar[str] = "Ingress"
 
@@ -129,6 +132,7 @@ class Ingress(Object):
     default_backend: IngressBackend | None = None
     rules: tuple[IngressRule, ...] = ()
     tls: tuple[IngressTLS, ...] = ()
+    published: tuple[str, ...] = ()
 
 
 class IngressClass(Object):

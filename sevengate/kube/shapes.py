@@ -50,6 +50,28 @@ class Object(Shape, frozen=True):
     metadata: Metadata | None = None
 
 
+# --- where Ingresses and Services are reached
+
+
+class LoadBalancerIngress(Shape, frozen=True):
+    """A point at which a load balancer takes traffic in."""
+
+    ip: Text | None = None
+    hostname: Text | None = None
+
+
+class LoadBalancerStatus(Shape, frozen=True):
+    """All such points."""
+
+    ingress: tuple[LoadBalancerIngress, ...] | None = None
+
+
+class Status(Shape, frozen=True):
+    """What became of an Ingress or a Service."""
+
+    load_balancer: LoadBalancerStatus | None = None
+
+
 # --- Ingress, of all versions
 
 
@@ -126,6 +148,7 @@ class Ingress(Object, frozen=True):
     """networking.k8s.io/v1, networking.k8s.io/v1beta1 or extensions/v1beta1 Ingress."""
 
     spec: IngressSpec | None = None
+    status: Status | None = None
 
 
 class IngressClassSpec(Shape, frozen=True):
@@ -164,30 +187,11 @@ class ServiceSpec(Shape, frozen=True):
     ports: tuple[ServicePort, ...] | None = None
 
 
-class LoadBalancerIngress(Shape, frozen=True):
-    """A point at which a load balancer takes traffic in."""
-
-    ip: Text | None = None
-    hostname: Text | None = None
-
-
-class LoadBalancerStatus(Shape, frozen=True):
-    """All such points."""
-
-    ingress: tuple[LoadBalancerIngress, ...] | None = None
-
-
-class ServiceStatus(Shape, frozen=True):
-    """What became of a Service."""
-
-    load_balancer: LoadBalancerStatus | None = None
-
-
 class Service(Object, frozen=True):
     """v1 Service."""
 
     spec: ServiceSpec | None = None
-    status: ServiceStatus | None = None
+    status: Status | None = None
 
 
 class SliceLabels(Shape, frozen=True):
