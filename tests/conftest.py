@@ -1,13 +1,22 @@
 """Fixtures that any room's tests may use: a real NGINX, and servers behind it."""
 
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from sevengate.nginx.conf import write
+from sevengate.nginx.dataplane import Listen, place
+from sevengate.nginx.installation import find_installation
 from sevengate.nginx.live import Live, live
+from sevengate.nginx.process import Runtime
+from sevengate.nginx.selfsigned import self_signed
+from sevengate.nginx.static import static_conf
+from sevengate.routing.policies import Profile
 from sevengate.settings import Settings
 from tests.backends import EchoBackends
+from tests.waiting import free_port
 
 #: What NGINX runs with in tests: workers enough to see that all agree, and nothing on standard output.
 QUIET = Settings(worker_processes=2, disable_access_log=True)
@@ -22,6 +31,27 @@ def backends() -> Iterator[EchoBackends]:
     """Web servers that answer with their name and what they were asked: `backends.start("shop-1") -> Endpoint`."""
     with EchoBackends() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def refusal(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Settings, Iterable[Profile]], str]:
+    """What `nginx -t` has against the configuration of `refusal(settings, profiles)`; "" if nothing."""
+    nginx, runtime = find_installation(), Runtime(tmp_path_factory.mktemp("gate"))
+    runtime.make()
+    certificate = self_signed()
+    runtime.write("default.crt", certificate.chain)
+    runtime.write("default.key", certificate.key.pem)
+
+    def ask(settings: Settings, profiles: Iterable[Profile]) -> str:
+        # `nginx -t` opens the ports that it reads about.
+        where = place(nginx, runtime, Listen(("127.0.0.1",), free_port(), free_port(), free_port()))
+        conf = runtime.write("nginx.conf", write(static_conf(settings, profiles, where)).encode())
+        run = subprocess.run(
+            [nginx.executable, "-t", "-p", runtime.directory, "-c", conf], capture_output=True, text=True, check=False
+        )
+        return run.stderr if run.returncode else ""
+
+    return ask
 
 
 @pytest.fixture

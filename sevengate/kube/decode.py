@@ -90,6 +90,9 @@ def decode(plain: object, report: Report, *, default_namespace: str = "") -> Any
     except Fault as fault:
         faults.append(fault)
         return None
+    except UnicodeEncodeError:
+        faults.append(Fault("object/invalid-value", "", "A text holds half of a surrogate pair, which is no character"))
+        return None
     finally:
         _tell(faults, ref, report)
 

@@ -52,7 +52,7 @@ log = logging.getLogger("sevengate.nginx.dataplane")
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
 #: Settings that only the machine can judge: its OpenSSL knows the cipher suites, its disk the folders.
-_OF_THE_MACHINE: Final = ("ssl_ciphers", "access_log_path")
+OF_THE_MACHINE: Final = ("ssl_ciphers", "access_log_path")
 #: Pushes that may find another base than they knew before the push is given up.
 PUSH_TRIES: Final = 3
 
@@ -413,7 +413,7 @@ def _defaults(settings: Settings) -> StaticDefaults:
 
 def _trusted(settings: Settings, running: Settings | None) -> Settings:
     """Give settings to use where NGINX refuses these: the running ones, or defaults for what depends on the machine."""
-    return running or msgspec.structs.replace(settings, **{name: getattr(Settings(), name) for name in _OF_THE_MACHINE})
+    return running or msgspec.structs.replace(settings, **{name: getattr(Settings(), name) for name in OF_THE_MACHINE})
 
 
 def _differing(settings: Settings, others: Settings) -> list[str]:

@@ -368,3 +368,17 @@ def test_no_bytes_raise(raw: bytes, row: tuple[str, str]) -> None:
     report = Report()
     found = decode_json(*row, raw, report)
     assert found is not None or len(report) > 0
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"rules": [{"http": {"paths": [{"path": "/", "pathType": "\ud800"}]}}]},
+        {"rules": [{"http": {"paths": [None, {"path": "/", "pathType": "\ud800"}]}}]},
+    ],
+)
+def test_half_of_a_surrogate_pair_is_told_and_not_raised(spec: object) -> None:
+    report = Report()
+    plain = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": SHOP, "spec": spec}
+    assert decode(plain, report) is None
+    assert report.done()[-1].message == "A text holds half of a surrogate pair, which is no character"

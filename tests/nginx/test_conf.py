@@ -1,18 +1,14 @@
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sevengate.nginx.conf import ConfError, Directive, Expr, quote, write
+from tests.conf_reader import Tree, read_conf, tokens
 
 #: Any text that can stand in an argument: no `$` (a variable), no NUL, nothing that is not UTF-8, and short.
 TEXTS = st.text(st.characters(exclude_characters="$\0", exclude_categories=["Cs"]), max_size=60)
 NASTY = st.text("\"'\\;{}# \t\r\nab", max_size=20)
 NAMES = st.from_regex(r"[a-z0-9_]{1,12}", fullmatch=True)
-
-Tree = list[tuple[tuple[str, ...], "Tree | None"]]
-
 
 ARGS = st.lists(TEXTS | NASTY, max_size=4).map(tuple)
 LEAVES = st.builds(Directive, NAMES, ARGS)
@@ -22,76 +18,13 @@ TREES = st.lists(
 )
 
 
-def tokens(text: str) -> Iterator[tuple[str, str]]:
-    """Read words and marks as ngx_conf_read_token does (nginx 1.22, src/core/ngx_conf_file.c)."""
-    position = 0
-    while position < len(text):
-        char = text[position]
-        if char in " \t\r\n":
-            position += 1
-        elif char in ";{}":
-            yield "mark", char
-            position += 1
-        elif char == "#":
-            position = text.find("\n", position) % (len(text) + 1)
-        else:
-            word, position = read_word(text, position)
-            yield "word", word
-
-
-def read_word(text: str, position: int) -> tuple[str, int]:
-    quote_char = text[position] if text[position] in "\"'" else ""
-    position += len(quote_char)
-    start, variable = position, False
-    while position < len(text):
-        char = text[position]
-        if char == "\\":
-            position += 2
-        elif (quote_char and char == quote_char) or (not quote_char and char in " \t\r\n;{" and not variable):
-            break
-        else:
-            variable = char == "$"
-            position += 1
-    end = position + len(quote_char)
-    assert not quote_char or text[end] in " \t\r\n;{)", "NGINX wants a space or a mark after a quoted argument"
-    return unescaped(text[start:position]), end
-
-
-def unescaped(word: str) -> str:
-    out, position = [], 0
-    while position < len(word):
-        following = word[position + 1 : position + 2]
-        if word[position] == "\\" and following and following in "\"'\\trn":
-            out.append({"t": "\t", "r": "\r", "n": "\n"}.get(following, following))
-            position += 2
-        else:
-            out.append(word[position])
-            position += 1
-    return "".join(out)
-
-
-def parse(stream: Iterator[tuple[str, str]]) -> Tree:
-    tree: Tree = []
-    words: list[str] = []
-    for kind, value in stream:
-        if kind == "word":
-            words.append(value)
-        elif value == "}":
-            assert not words
-            return tree
-        else:
-            tree.append((tuple(words), parse(stream) if value == "{" else None))
-            words = []
-    return tree
-
-
 def plain(tree: tuple[Directive, ...] | list[Directive]) -> Tree:
     return [((node.name, *node.args), None if node.block is None else plain(node.block)) for node in tree]
 
 
 @given(TREES)
 def test_whatever_the_texts_hold_nginx_reads_back_the_same_tree(tree: list[Directive]) -> None:
-    assert parse(tokens(write(tree))) == plain(tree)
+    assert read_conf(write(tree)) == plain(tree)
 
 
 @given(TEXTS | NASTY)
