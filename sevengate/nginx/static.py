@@ -1,11 +1,10 @@
 """Settings and Profiles become the nginx.conf that almost never changes.
 
 It takes typed settings, the Profiles in use and the place where NGINX runs, and gives the tree that conf.py writes.
-There is one server for requests, whatever their host, one for the default backend, and one on a unix socket for
-control: hosts, paths, endpoints and certificates are documents, not configuration. So the text grows with the number of
-distinct Profiles and with nothing else, and no directive holds a user's text beside numbers, sizes and words of fixed
-lists.
-The headers to the backends are those of ingress-nginx, so that applications see no difference.
+There is one server for plain requests and one for TLS, whatever their host, one for the default backend, and one on a
+unix socket for control: hosts, paths, endpoints and certificates are documents, not configuration. So the text grows
+with the number of distinct Profiles and with nothing else, and no directive holds a user's text beside numbers, sizes
+and words of fixed lists. The headers to the backends are those of ingress-nginx, so applications see no difference.
 """
 
 from collections.abc import Iterable
@@ -110,7 +109,8 @@ def static_conf(settings: Settings, profiles: Iterable[Profile], place: Place) -
             *_tls(settings, place),
             *_to_backends(settings, place),
             *(_upstream(protocol, settings) for protocol in BackendProtocol),
-            _gate(settings, named, place),
+            _plain_server(settings, named, place),
+            _tls_server(settings, named, place),
             _default_server(settings, place),
             _control_server(place),
         ),
@@ -217,7 +217,6 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
     trusts = settings.use_forwarded_headers
     proxied = (_map("$proxy_protocol_server_port", "$proxied_scheme", ("default", "$scheme"), ("443", "https")),)
     own_scheme = "$proxied_scheme" if settings.use_proxy_protocol else "$scheme"
-    hsts = (_map(_scheme(settings), "$hsts", ("default", ""), ("https", _hsts(settings))),)
     return (
         *(proxied if settings.use_proxy_protocol else ()),
         _or_else("$http_x_forwarded_proto" if trusts else "", "$pass_access_scheme", own_scheme),
@@ -239,7 +238,6 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
         *(_constant(f"${name}", "") for name in ("proxy_alternative_upstream_name", "forwarded_prefix")),
         # What is refused before Lua sees it has NGINX's own name in the log.
         _constant("$made_request_id", "$request_id" if settings.generate_request_id else ""),
-        *(hsts if settings.hsts else ()),
     )
 
 
@@ -388,43 +386,53 @@ def _upstream(protocol: BackendProtocol, settings: Settings) -> Directive:
 # --- servers
 
 
-def _gate(settings: Settings, profiles: Iterable[Profile], place: Place) -> Directive:
-    """The one server for all hosts, plain and TLS."""
-    default = default_profile(settings)
+def _plain_server(settings: Settings, profiles: Iterable[Profile], place: Place) -> Directive:
+    """The server for all hosts without TLS."""
+    listen = (*_shared_listen(settings), *(("proxy_protocol",) if settings.use_proxy_protocol else ()))
     return _block(
         "server",
-        *_listen(settings, place),
+        *(_d("listen", f"{address}:{place.http_port}", *listen) for address in place.addresses),
         _d("server_name", "_"),
-        _call("ssl_certificate_by_lua_block", f'require("{PHASES}").certificate()'),
-        *((Directive("add_header", ("Strict-Transport-Security", Expr("$hsts"), "always")),) if settings.hsts else ()),
-        Directive(
-            "location",
-            ("/",),
-            (
-                _d("client_max_body_size", str(front_body_size(profiles))),
-                _call("rewrite_by_lua_block", f'require("{PHASES}").route()'),
-                *_pass(default),
-            ),
-        ),
-        *(_named_location(profile) for profile in profiles),
+        *_locations(settings, profiles),
     )
 
 
-def _listen(settings: Settings, place: Place) -> tuple[Directive, ...]:
-    shared = (
-        "default_server",
-        *(("reuseport",) if settings.reuse_port else ()),
-        *(("proxy_protocol",) if settings.use_proxy_protocol else ()),
-        "backlog=4096",
-    )
+def _tls_server(settings: Settings, profiles: Iterable[Profile], place: Place) -> Directive:
+    """The server for all hosts with TLS."""
     # https://nginx.org/en/docs/http/ngx_http_v2_module.html#http2: the directive is there since 1.25.1
     by_directive = place.version >= (1, 25, 1)
-    tls = ("ssl", *(("http2",) if settings.use_http2 and not by_directive else ()))
-    return (
-        *(_d("listen", f"{address}:{place.http_port}", *shared) for address in place.addresses),
-        *(_d("listen", f"{address}:{place.https_port}", *tls, *shared) for address in place.addresses),
-        *((_d("http2", "on"),) if settings.use_http2 and by_directive else ()),
+    listen = (
+        "ssl",
+        *(("http2",) if settings.use_http2 and not by_directive else ()),
+        *_shared_listen(settings),
+        *(("proxy_protocol",) if settings.use_proxy_protocol else ()),
     )
+    return _block(
+        "server",
+        *(_d("listen", f"{address}:{place.https_port}", *listen) for address in place.addresses),
+        *((_d("http2", "on"),) if settings.use_http2 and by_directive else ()),
+        _d("server_name", "_"),
+        _call("ssl_certificate_by_lua_block", f'require("{PHASES}").certificate()'),
+        *((_d("add_header", "Strict-Transport-Security", _hsts(settings), "always"),) if settings.hsts else ()),
+        *_locations(settings, profiles),
+    )
+
+
+def _shared_listen(settings: Settings) -> tuple[str, ...]:
+    return ("default_server", *(("reuseport",) if settings.reuse_port else ()), "backlog=4096")
+
+
+def _locations(settings: Settings, profiles: Iterable[Profile]) -> tuple[Directive, ...]:
+    front = Directive(
+        "location",
+        ("/",),
+        (
+            _d("client_max_body_size", str(front_body_size(profiles))),
+            _call("rewrite_by_lua_block", f'require("{PHASES}").route()'),
+            *_pass(default_profile(settings)),
+        ),
+    )
+    return (front, *map(_named_location, profiles))
 
 
 def _named_location(profile: Profile) -> Directive:
@@ -451,10 +459,9 @@ def _pass(profile: Profile) -> tuple[Directive, ...]:
 
 
 def _default_server(settings: Settings, place: Place) -> Directive:
-    shared = ("default_server", *(("reuseport",) if settings.reuse_port else ()), "backlog=4096")
     return _block(
         "server",
-        *(_d("listen", f"{address}:{place.default_port}", *shared) for address in place.addresses),
+        *(_d("listen", f"{address}:{place.default_port}", *_shared_listen(settings)) for address in place.addresses),
         _d("access_log", "off"),
         # Lua can set only what some directive uses, and no other one uses this: it stands where it costs nothing.
         Directive("set", (Expr("$sevengate_aside"), "")),

@@ -6,6 +6,7 @@
 -- is put aside under a number, because ngx.exec clears it. In the balancer phase endpoints.lua picks an endpoint, and
 -- again for each further try.
 
+local ffi = require "ffi"
 local endpoints = require "sevengate.nginx.lua.endpoints"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
 local balancer = require "sevengate.nginx.lua.balancer"
@@ -16,9 +17,11 @@ local state = require "sevengate.nginx.lua.state"
 local template = require "sevengate.nginx.lua.policies.template"
 local tls = require "sevengate.nginx.lua.tls"
 
+local C = ffi.C
 local byte = string.byte
 local concat = table.concat
 local find = string.find
+local get_request = require("resty.core.base").get_request
 local gmatch = string.gmatch
 local ipairs = ipairs
 local lower = string.lower
@@ -35,6 +38,12 @@ local type = type
 local SIZE = balancer.SIZE
 local NO_POLICIES = state.NO_POLICIES
 local NO_SOURCE = state.NO_SOURCE
+-- The variable that names a request that came without a name, and room for lua-resty-core's own function to set it.
+local REQUEST_ID = "made_request_id"
+local VARIABLE_ERROR_SIZE = 256
+local variable_name = ffi.new("unsigned char[?]", #REQUEST_ID)
+local variable_error = ffi.new("unsigned char[?]", VARIABLE_ERROR_SIZE)
+local variable_error_length = ffi.new("size_t[1]")
 -- Compiled once and kept (o), by the just-in-time compiler (j), and blind to case (i).
 local REGEX_FLAGS = "ijo"
 
@@ -360,13 +369,22 @@ local function serve(route)
 end
 
 
+-- Sets $made_request_id, as `ngx.var.made_request_id = ...` would, from bytes that are no Lua string.
+local function name_request()
+    local name, length = request_id.next()
+    variable_error_length[0] = VARIABLE_ERROR_SIZE
+    C.ngx_http_lua_ffi_var_set(
+        get_request(), REQUEST_ID, #REQUEST_ID, variable_name, name, length, variable_error, variable_error_length)
+end
+
+
 -- rewrite_by_lua of the server that takes requests in.
 function _M.route()
     state.refresh()
 
     local var = ngx.var
     if names_requests then
-        var.made_request_id = request_id.next()
+        name_request()
     end
 
     local index = state.host(var.host)
