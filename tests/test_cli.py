@@ -204,6 +204,13 @@ def test_explain_names_the_ingress_that_lost_to_the_older_one(folder: Path) -> N
     assert "the older object wins" in result.stdout
 
 
+def test_explain_names_who_lost_the_same_prefix_with_a_slash(folder: Path) -> None:
+    (folder / "shop.yaml").write_text(SHOP.replace("path: /,", "path: /cart/,"), encoding="utf-8")
+    (folder / "younger.yaml").write_text(YOUNGER.replace("path: /,", "path: /cart,"), encoding="utf-8")
+    result = sevengate("explain", ".", "http://shop.example/cart/1")
+    assert "  before Ingress default/younger spec.rules[0].http.paths[0]: Prefix path '/cart', the" in result.stdout
+
+
 def test_explain_tells_redirects_and_allow_lists(folder: Path) -> None:
     (folder / "secured.yaml").write_text(SECURED, encoding="utf-8")
     plain = sevengate("explain", ".", "http://secured.example/a")

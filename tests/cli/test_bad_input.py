@@ -140,7 +140,7 @@ BAD = {
 }
 
 
-@pytest.fixture(params=BAD.values(), ids=BAD)
+@pytest.fixture(params=BAD.values(), ids=list(BAD))
 def bad(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bad:
     """Work in a folder that holds good.yaml and bad.yaml."""
     monkeypatch.chdir(tmp_path)
