@@ -36,6 +36,7 @@ check-lua: setup-check
 check-pages: setup-check
 	$(BIN)/python tools/reference.py --check
 	$(BIN)/python tools/examples.py --check
+	$(BIN)/python tools/kubectl_page.py --check
 check-tracked: setup-check
 	$(BIN)/python tools/tracked.py
 
@@ -52,12 +53,13 @@ golden: setup  ## write anew what the manifests of tests/golden come to; then re
 reference: setup  ## write the pages of docs/ that are made from tables in the code, and the examples of README
 	@$(BIN)/python tools/reference.py
 	@$(BIN)/python tools/examples.py
+	@$(BIN)/python tools/kubectl_page.py
 
 pins: setup  ## pin the newest Python packages anew (uses uv)
 	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url pyproject.toml --output-file requirements.txt
 	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url pyproject.toml --group dev --constraints requirements.txt --output-file constraints.txt
+		--no-emit-index-url pyproject.toml --extra lab --group dev --constraints requirements.txt --output-file constraints.txt
 
 clean:  ## remove everything that was made here, .venv included
 	@rm -rf .venv build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -19,6 +19,7 @@ from sevengate.cli.output import Status
 COMMANDS: Final = {
     "check": ("check", "check"),
     "explain": ("explain", "explain"),
+    "lab": ("lab", "lab"),
     "nginx-conf": ("nginx_conf", "nginx_conf"),
     "routes": ("routes", "routes"),
     "run": ("run", "run"),

@@ -13,7 +13,7 @@ def folders_with_python(parent_name: str) -> set[str]:
 
 def test_every_room_has_tests_of_its_own() -> None:
     rooms = folders_with_python("sevengate")
-    tested = {room for room in rooms if any((TESTS / room).glob("test_*.py")) or any(TESTS.glob(f"test_{room}*.py"))}
+    tested = {room for room in rooms if any((TESTS / room).rglob("test_*.py")) or any(TESTS.glob(f"test_{room}*.py"))}
     assert rooms - tested == set()
 
 

@@ -1,0 +1,72 @@
+"""The subresources that do something of their own: a service account's tokens, a pod's node, a pod's eviction.
+
+Takes a Call and the object that was posted; gives what to answer. `status` and `scale` are ways to write the object
+itself and belong to `verbs`. Source: Kubernetes' API reference (TokenRequest, Binding, Eviction).
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from sevengate.lab.apiserver.answers import Object, bad_request, conflict, method_not_allowed, success
+from sevengate.lab.apiserver.calls import Call
+from sevengate.lab.apiserver.clock import written
+from sevengate.lab.apiserver.identity import AUDIENCE, Tokens
+from sevengate.lab.apiserver.removal import read_deletion
+from sevengate.lab.apiserver.verbs import Verbs
+
+#: How long a token lasts, in seconds.
+_SHORTEST: Final = 600
+_USUAL: Final = 3600
+
+
+class Subresources:
+    """Carries out what is posted to a subresource."""
+
+    def __init__(self, verbs: Verbs, tokens: Tokens) -> None:
+        self._verbs = verbs
+        self._tokens = tokens
+
+    async def create(self, call: Call, body: Object) -> Object:
+        """Do what a POST to a subresource asks for; raise ApiError 405 if it takes none."""
+        match call.subresource:
+            case "token":
+                return self._token(call, body)
+            case "binding":
+                return await self._bind(call, body)
+            case "eviction":
+                return await self._evict(call, body)
+            case _:
+                raise method_not_allowed()
+
+    def _token(self, call: Call, body: Object) -> Object:
+        spec = body.get("spec") or {}
+        seconds = spec.get("expirationSeconds") or _USUAL
+        if not isinstance(seconds, int) or seconds < _SHORTEST:
+            raise bad_request(f"spec.expirationSeconds: may not specify a duration less than {_SHORTEST} seconds")
+        account = self._verbs.get(call).object
+        audiences = tuple(spec.get("audiences") or (AUDIENCE,))
+        token, ends = self._tokens.issue(account, audiences, timedelta(seconds=seconds))
+        return {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {"name": call.name, "namespace": call.namespace},
+            "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
+            "status": {"token": token, "expirationTimestamp": written(ends)},
+        }
+
+    async def _bind(self, call: Call, body: Object) -> Object:
+        node = (body.get("target") or {}).get("name")
+        if not node:
+            raise bad_request("target.name is required")
+
+        def bound(pod: Object) -> Object:
+            if taken := pod["spec"].get("nodeName"):
+                raise conflict("pods/binding", call.name, f"pod {call.name} is already assigned to node {taken!r}")
+            return {**pod, "spec": {**pod["spec"], "nodeName": node}}
+
+        await self._verbs.patch(call, bound)
+        return success("pods", "", call.name, "") | {"code": 201}
+
+    async def _evict(self, call: Call, body: Object) -> Object:
+        await self._verbs.delete(call, read_deletion(body.get("deleteOptions") or {}, call.query))
+        return success("pods", "", call.name, "") | {"code": 201}

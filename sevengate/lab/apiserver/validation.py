@@ -1,0 +1,193 @@
+"""Does an object fit its type: unknown fields, wrong types, and what a schema demands of values.
+
+Takes plain data and a Schema; gives the data without what the type does not know, the paths of what was taken out, and
+FieldErrors. One walk serves Kubernetes' own types and those of CustomResourceDefinitions. Pure. Source: JSON Schema as
+far as structural schemas use it (Kubernetes, "Extend the Kubernetes API with CustomResourceDefinitions"); rules in CEL
+are not evaluated. What is demanded beyond a schema, like names and immutable fields, is in `rules`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sized
+from copy import deepcopy
+from typing import Any, Final
+
+import msgspec
+
+from sevengate.lab.apiserver.answers import FieldError, Object
+from sevengate.lab.apiserver.schemas import ANY, Schema
+
+_TYPES: Final[dict[str, Callable[[Any], bool]]] = {
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "null": lambda value: value is None,
+}
+
+
+def prune(value: Any, schema: Schema) -> tuple[Any, list[str]]:
+    """Give the value without unknown fields and without nulls, and the paths of the unknown fields."""
+    unknown: list[str] = []
+    return _pruned(value, schema, "", unknown), unknown
+
+
+def _pruned(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
+    if isinstance(value, list):
+        items = schema.items or ANY
+        return [_pruned(item, items, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for name, part in value.items():
+        child = schema.child(name)
+        here = f"{path}.{name}" if path else name
+        if child is None and not schema.is_open:
+            unknown.append(here)
+        elif part is not None or (child is not None and child.node.get("nullable")):
+            kept[name] = _pruned(part, child or ANY, here, unknown)
+    return kept
+
+
+def fill_defaults(value: Any, schema: Schema) -> Any:
+    """Give the value with the defaults that its schema declares (as CustomResourceDefinitions do)."""
+    if isinstance(value, list):
+        return [fill_defaults(item, schema.items or ANY) for item in value]
+    if not isinstance(value, dict):
+        return value
+    filled = {name: fill_defaults(part, schema.child(name) or ANY) for name, part in value.items()}
+    for name, node in schema.node.get("properties", {}).items():
+        if name not in filled and isinstance(node, dict) and "default" in node:
+            filled[name] = fill_defaults(deepcopy(node["default"]), schema.child(name) or ANY)
+    return filled
+
+
+def check(value: Any, schema: Schema, path: str = "") -> list[FieldError]:
+    """Give what is wrong with a value by its schema."""
+    return list(_errors(value, schema, path))
+
+
+def _errors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
+    node = schema.node
+    if value is None and node.get("nullable"):
+        return
+    if wrong := _wrong_type(value, schema, path):
+        yield wrong
+        return
+    if "enum" in node and value not in node["enum"]:
+        supported = ", ".join(f'"{word}"' for word in node["enum"])
+        yield FieldError(
+            path, "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {supported}"
+        )
+    yield from _bounds(value, node, path)
+    yield from _alternatives(value, schema, path)
+    if isinstance(value, dict):
+        yield from _fields(value, schema, path)
+    elif isinstance(value, list) and schema.items:
+        for index, item in enumerate(value):
+            yield from _errors(item, schema.items, f"{path}[{index}]")
+
+
+def _fields(value: Object, schema: Schema, path: str) -> Iterator[FieldError]:
+    for name in schema.node.get("required", ()):
+        if value.get(name) is None:
+            yield FieldError(_joined(path, name), "FieldValueRequired", "Required value")
+    for name, part in value.items():
+        if child := schema.child(name):
+            yield from _errors(part, child, _joined(path, name))
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _wrong_type(value: Any, schema: Schema, path: str) -> FieldError | None:
+    if schema.node.get("x-kubernetes-int-or-string"):
+        fits = _TYPES["integer"](value) or isinstance(value, str)
+        wanted = "integer,string"
+    else:
+        fits = not schema.types or any(_TYPES[name](value) for name in schema.types)
+        wanted = ",".join(sorted(schema.types - {"null"}))
+    if fits:
+        return None
+    message = f"Invalid value: {_shown(value)}: {path or 'the object'} must be of type {wanted}"
+    return FieldError(path, "FieldValueTypeInvalid", message)
+
+
+def _bounds(value: Any, node: Object, path: str) -> Iterator[FieldError]:
+    for keyword, broken in _BOUNDS.items():
+        if keyword in node and (message := broken(value, node[keyword], node)):
+            yield FieldError(path, "FieldValueInvalid", f"Invalid value: {_shown(value)}: {path} in body {message}")
+
+
+def _number(value: Any) -> bool:
+    return _TYPES["number"](value)
+
+
+def _minimum(value: Any, limit: Any, node: Object) -> str:
+    if not _number(value) or (value > limit if node.get("exclusiveMinimum") is True else value >= limit):
+        return ""
+    return f"should be greater than or equal to {limit}"
+
+
+def _maximum(value: Any, limit: Any, node: Object) -> str:
+    if not _number(value) or (value < limit if node.get("exclusiveMaximum") is True else value <= limit):
+        return ""
+    return f"should be less than or equal to {limit}"
+
+
+def _pattern(value: Any, pattern: Any, _node: Object) -> str:
+    return f"should match '{pattern}'" if isinstance(value, str) and not re.search(pattern, value) else ""
+
+
+def _sized(kind: type[Sized], word: str, sign: int) -> Callable[[Any, Any, Object], str]:
+    edge = "at least" if sign > 0 else "at most"
+
+    def broken(value: Any, limit: Any, _node: Object) -> str:
+        wrong = isinstance(value, kind) and sign * (len(value) - limit) < 0
+        return f"should have {edge} {limit} {word}" if wrong else ""
+
+    return broken
+
+
+_BOUNDS: Final[dict[str, Callable[[Any, Any, Object], str]]] = {
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "pattern": _pattern,
+    "minLength": _sized(str, "chars long", 1),
+    "maxLength": _sized(str, "chars long", -1),
+    "minItems": _sized(list, "items", 1),
+    "maxItems": _sized(list, "items", -1),
+    "minProperties": _sized(dict, "properties", 1),
+    "maxProperties": _sized(dict, "properties", -1),
+}
+
+
+def _alternatives(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
+    def met(node: Object) -> bool:
+        return not check(value, schema.beside(node), path)
+
+    node = schema.node
+    for part in node.get("allOf", ()):
+        yield from _errors(value, schema.beside(part), path)
+    if "anyOf" in node and not any(map(met, node["anyOf"])):
+        yield FieldError(
+            path,
+            "FieldValueInvalid",
+            f'Invalid value: {_shown(value)}: "{path}" must validate at least one schema (anyOf)',
+        )
+    if "oneOf" in node and sum(map(met, node["oneOf"])) != 1:
+        yield FieldError(
+            path,
+            "FieldValueInvalid",
+            f'Invalid value: {_shown(value)}: "{path}" must validate one and only one schema (oneOf)',
+        )
+    if "not" in node and met(node["not"]):
+        yield FieldError(
+            path, "FieldValueInvalid", f'Invalid value: {_shown(value)}: "{path}" must not validate the schema (not)'
+        )
+
+
+def _shown(value: Any) -> str:
+    return msgspec.json.encode(value).decode()[:200]
