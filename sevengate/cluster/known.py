@@ -6,6 +6,8 @@ are compared as numbers where they are (https://kubernetes.io/docs/reference/usi
 An object that cannot be read gives nothing either: its last good version stays in the Snapshot, with a complaint.
 """
 
+from typing import Final
+
 import msgspec
 
 from sevengate.cluster.envelope import BOOKMARK, DELETED, Line, identity_of
@@ -14,6 +16,9 @@ from sevengate.diagnostics import Diagnostic, ObjectRef, Report, Where
 from sevengate.kube.decode import decode_json
 from sevengate.kube.objects import AnyObject
 from sevengate.kube.snapshot import Deleted, Event
+
+#: Deleted objects that are remembered until a bookmark; a server that sends none shall not fill our memory.
+MOST_DELETED: Final = 10_000
 
 
 class Known:
@@ -49,11 +54,20 @@ class Known:
 
     def _delete(self, raw: msgspec.Raw) -> tuple[Event, ...]:
         key, version = _who(raw)
-        if key not in self.versions or (version and version < self.versions[key]):
+        held = self.versions.get(key)
+        if held is not None and version and version < held:
             return ()
-        self._deleted[key] = max(version, self.versions.pop(key))
+        self._remember_deleted(key, max(version, held or 0))
+        if held is None:
+            return ()
+        del self.versions[key]
         self.complaints.pop(key, None)
         return (Deleted(self._resource.kind, key),)
+
+    def _remember_deleted(self, key: str, version: int) -> None:
+        self._deleted[key] = version
+        if len(self._deleted) > MOST_DELETED:
+            del self._deleted[next(iter(self._deleted))]
 
     def _complain(self, key: str, report: Report, found: AnyObject | None) -> None:
         if found is None:

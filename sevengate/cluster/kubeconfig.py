@@ -9,7 +9,8 @@ refused, as leaving it out would make us someone else. Nothing is connected to a
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ import msgspec
 import yaml
 
 from sevengate.cluster import exec_plugin
-from sevengate.cluster.access import Access, Trust, checked_url
+from sevengate.cluster.access import Access, Trust, at_host, checked_url, in_cluster
 from sevengate.cluster.credentials import (
     Credential,
     Credentials,
@@ -115,6 +116,22 @@ _Placed = tuple[_Config, Path]
 
 #: Plugins that must ask a person something have nobody to ask.
 _NEEDS_TERMINAL: Final = "Always"
+
+
+def find_access(kubeconfig: str, apiserver_host: str, environment: Mapping[str, str] = os.environ) -> Access:
+    """Give the Access that flags and environment name: a kubeconfig, a server, the variable KUBECONFIG, or our pod.
+
+    `kubeconfig` may name several files as that variable does; of those that stand in the variable, some may be missing.
+    """
+    if kubeconfig:
+        access = load_kubeconfig([Path(file) for file in kubeconfig.split(os.pathsep) if file])
+        return msgspec.structs.replace(access, server=checked_url(apiserver_host)) if apiserver_host else access
+    if apiserver_host:
+        return at_host(apiserver_host)
+    files = [Path(file) for file in environment.get("KUBECONFIG", "").split(os.pathsep) if file]
+    if not files:
+        return in_cluster(environment)
+    return load_kubeconfig([file for file in files if file.exists()] or files)
 
 
 def load_kubeconfig(paths: Sequence[Path], context: str = "") -> Access:

@@ -53,6 +53,7 @@ class Watcher:
 
     def __init__(self, plural: str, selects: Callable[[Plain], bool]) -> None:
         self.plural, self.selects = plural, selects
+        self.selected: set[str] = set()
         self.lines: asyncio.Queue[bytes | None] = asyncio.Queue()
 
 
@@ -111,6 +112,10 @@ class ApiServer:
     def compact(self) -> None:
         """Forget all history: whoever resumes from an older version gets 410."""
         self.compacted = self.version
+
+    def restore(self, version: int) -> None:
+        """Go on from an older version, as a cluster does that was restored from a backup."""
+        self.version = self.compacted = version
         self._history.clear()
 
     def send(self, line: bytes) -> None:
@@ -215,7 +220,7 @@ class ApiServer:
             if of == plural and number <= version:
                 past[key_of(plain)] = plain
                 if kind == "DELETED":
-                    del past[key_of(plain)]
+                    past.pop(key_of(plain), None)
         return [one for _, one in sorted(past.items())]
 
     async def _watch(self, request: web.Request, watcher: Watcher) -> web.StreamResponse:
@@ -230,6 +235,11 @@ class ApiServer:
             for one in self.objects[watcher.plural].values():
                 self._offer(watcher, "ADDED", one)
             watcher.lines.put_nowait(encode(bookmark(watcher.plural, self.version, end=True)))
+        if not is_streamed:
+            # Which objects the watcher knows is history; one delete too many does it no harm.
+            watcher.selected |= {key_of(plain) for _, _, _, plain in self._history} | self.objects[
+                watcher.plural
+            ].keys()
         for number, plural, kind, plain in self._history:
             if number > since and plural == watcher.plural:
                 self._offer(watcher, kind, plain)
@@ -278,8 +288,15 @@ class ApiServer:
                 self._offer(watcher, kind, plain)
 
     def _offer(self, watcher: Watcher, kind: str, plain: Plain) -> None:
+        key = key_of(plain)
         if watcher.selects(plain):
+            watcher.selected.add(key)
+        elif key in watcher.selected:
+            kind = "DELETED"
+        if key in watcher.selected:
             watcher.lines.put_nowait(encode({"type": kind, "object": plain}))
+        if kind == "DELETED":
+            watcher.selected.discard(key)
 
 
 async def lines_of(watcher: Watcher) -> AsyncIterator[bytes]:
@@ -300,7 +317,7 @@ def parts_of(path: str) -> tuple[str, str, str, str]:
     """Part a path into plural, namespace, name and subresource."""
     words = iter(path.split("/")[3 if path.startswith("/api/") else 4 :])
     first = next(words)
-    namespace, rest = (next(words), list(words)) if first == "namespaces" else ("", [first, *words])
+    namespace, rest = (next(words, ""), list(words)) if first == "namespaces" else ("", [first, *words])
     if first == "namespaces" and not rest:
         return "namespaces", "", namespace, ""
     plural, name, subresource = (*rest, "", "")[:3]

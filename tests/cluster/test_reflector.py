@@ -177,6 +177,7 @@ def test_an_older_event_after_a_newer_one_of_the_same_object_is_passed_over() ->
         server.swap(lambda: server.put(service("a", 81)), lambda: server.put(service("a", 82)))
         server.swap(lambda: server.put(service("b", 81)), lambda: server.delete("Service", "default/b"))
         server.swap(lambda: server.delete("Service", "default/c"), lambda: server.put(service("c", 83)))
+        server.swap(lambda: server.put(service("brief")), lambda: server.delete("Service", "default/brief"))
         server.put(service("last"))
         await until(lambda: "default/last" in one.services)
         assert one.services == versions(server)
@@ -264,9 +265,7 @@ def test_bookmarks_move_the_point_of_resumption() -> None:
 
 def test_a_history_that_began_anew_is_taken_as_it_is() -> None:
     async def scenario(server: ApiServer, one: Following) -> None:
-        # A cluster restored from a backup counts from an older number.
-        server.version = 50
-        server.compact()
+        server.restore(50)
         for name in "ab":
             server.put(service(name, 90))
         del server.objects["services"]["default/c"]
