@@ -97,7 +97,8 @@ def test_ingresses_change_nothing_in_nginx_conf_but_the_number_of_profiles(odd: 
     tree = tree_with(table.profiles)
     assert without_profiles(tree) == STAYS
     locations = list(profile_locations(tree))
-    assert len(locations) == len({default_profile(Settings()), *table.profiles})
+    servers = 2  # plain and TLS
+    assert len(locations) == servers * len({default_profile(Settings()), *table.profiles})
     assert [words for block in locations for words, _ in block if not IN_A_PROFILE.fullmatch(" ".join(words))] == []
 
 
