@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from sevengate.diagnostics import ObjectRef
 from sevengate.kube.objects import (
     AnyObject,
     ConfigMap,
@@ -86,6 +87,12 @@ class Snapshot(msgspec.Struct, frozen=True):
         for event in events:
             edit.take(event)
         return edit.done()
+
+    def find(self, ref: ObjectRef) -> AnyObject | None:
+        """Give the object of this name; None if there is none, and for slices, which are kept by their Service."""
+        key = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
+        found: AnyObject | None = getattr(self, _FIELDS[ref.kind]).get(key) if ref.kind in _FIELDS else None
+        return found
 
 
 #: The field of Snapshot for each kind that is kept by its own key.

@@ -1,0 +1,109 @@
+"""All that is written to an API server: it elects who writes, and passes statuses and Events to their writers.
+
+It is told of each Snapshot and of each outcome of compiling one: which Ingresses are ours and served, and what there is
+to complain of. Whoever compiles is a floor above; addresses come from addresses.py. On shutdown the statuses are
+cleared if no other controller is left to serve them, and the Lease is given back.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from sevengate.cluster.addresses import Publishing, addresses
+from sevengate.cluster.client import Client
+from sevengate.cluster.events import Complaint, EventWriter
+from sevengate.cluster.lease import Election
+from sevengate.cluster.status import StatusWriter
+from sevengate.diagnostics import Diagnostic, Severity
+from sevengate.kube.objects import Ingress
+from sevengate.kube.snapshot import Snapshot
+
+log = logging.getLogger("sevengate.cluster")
+
+#: Seconds that shutting down may take here.
+_PATIENCE: Final = 10.0
+
+
+class PublisherOptions(msgspec.Struct, frozen=True):
+    """The flags, under ingress-nginx's names; `election_ttl` in seconds. `pod` is ours, as `namespace/name`, or ""."""
+
+    publishing: Publishing = Publishing()
+    update_status: bool = True
+    update_status_on_shutdown: bool = True
+    election_id: str = "ingress-controller-leader"
+    election_ttl: float = 30.0
+    disable_leader_election: bool = False
+    pod: str = ""
+
+
+class Publisher:
+    """Publishes what became of the objects; `instance` is a name that no other controller has."""
+
+    def __init__(self, client: Client, options: PublisherOptions, instance: str) -> None:
+        self._options = options
+        namespace = options.pod.partition("/")[0] or client.namespace
+        self._election = Election(client, f"{namespace}/{options.election_id}", instance, options.election_ttl)
+        self._statuses = StatusWriter(client, self._is_leader)
+        self._events = EventWriter(client, self._is_leader, instance)
+        self._election.tell = self._publish
+        self._snapshot = Snapshot()
+        self._ours: Mapping[str, bool] = {}
+        self._diagnostics: tuple[Diagnostic, ...] = ()
+        self._is_compiled = False
+
+    def look_at(self, snapshot: Snapshot) -> None:
+        """Take in what there is now."""
+        self._snapshot = snapshot
+        self._publish()
+
+    def take(self, ours: Mapping[str, bool], diagnostics: Iterable[Diagnostic]) -> None:
+        """Take in which Ingresses are ours, by key, and whether they are served; and what is wrong with objects."""
+        self._ours = ours
+        self._diagnostics = tuple(diagnostics)
+        self._is_compiled = True
+        self._publish()
+
+    async def run(self) -> None:
+        """Publish, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if not self._options.disable_leader_election:
+                group.create_task(self._election.run())
+            group.create_task(self._statuses.run())
+            group.create_task(self._events.run())
+
+    async def close(self) -> None:
+        """Leave the statuses to those who remain, or clear them if nobody does; give the Lease back."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                if self._options.update_status and self._options.update_status_on_shutdown and not self._has_peers():
+                    await self._statuses.clear()
+                await self._election.release()
+        except TimeoutError:
+            log.warning("the API server did not answer in time; statuses and lease stay as they are")
+
+    def _is_leader(self) -> bool:
+        return self._options.disable_leader_election or self._election.is_leader
+
+    def _has_peers(self) -> bool:
+        return any(pod.ready and key != self._options.pod for key, pod in self._snapshot.pods.items())
+
+    def _publish(self) -> None:
+        # Before the first compilation nobody knows which Ingresses are ours.
+        if not self._is_compiled:
+            return
+        if self._options.update_status:
+            served = frozenset(key for key, is_served in self._ours.items() if is_served)
+            where = addresses(self._options.publishing, self._snapshot)
+            self._statuses.wish(self._snapshot.ingresses, served, where)
+        self._events.tell(self._complaints())
+
+    def _complaints(self) -> Iterator[Complaint]:
+        """Give what an object's owner should know; Ingresses that are not ours are none of our business."""
+        for diagnostic in self._diagnostics:
+            ref = diagnostic.where.object
+            about = self._snapshot.find(ref) if ref and diagnostic.severity is not Severity.NOTICE else None
+            if about and (not isinstance(about, Ingress) or about.key in self._ours):
+                yield about, diagnostic

@@ -1,0 +1,168 @@
+"""Writes into the status of each Ingress that is served at which addresses it is reached.
+
+It is told what is there, what is served and the addresses, and writes only what differs, and only while we lead. An
+Ingress that is no longer ours loses the addresses we gave it and nothing else, once; what others wrote into Ingresses
+that are not ours stays. Each write names the version that it was decided on: if the object has changed since, the
+server refuses and the next Snapshot decides anew. When somebody else keeps overwriting one of ours we stop: two
+controllers that fight over a status wake every watcher of the cluster.
+"""
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from sevengate.cluster.backoff import Backoff
+from sevengate.cluster.client import Client
+from sevengate.cluster.errors import ClusterError, ConflictError, ForbiddenError, NotFoundError
+from sevengate.cluster.resources import INGRESSES
+from sevengate.diagnostics import Report
+from sevengate.kube.decode import decode_json
+from sevengate.kube.objects import Ingress
+
+log = logging.getLogger("sevengate.cluster")
+
+#: Writes that are under way at the same time.
+_AT_ONCE: Final = 8
+#: How often the same status is written to an Ingress that somebody else overwrites.
+_PATIENCE: Final = 3
+
+
+class _Wish(msgspec.Struct, frozen=True):
+    ingresses: Mapping[str, Ingress] = {}
+    served: Collection[str] = frozenset()
+    addresses: tuple[str, ...] | None = None
+
+
+class _Write(msgspec.Struct, frozen=True):
+    ingress: Ingress
+    addresses: tuple[str, ...]
+
+
+class StatusWriter:
+    """Brings the statuses to what was last wished for."""
+
+    def __init__(self, client: Client, is_leader: Callable[[], bool], backoff: Backoff | None = None) -> None:
+        self._client = client
+        self._is_leader = is_leader
+        self._backoff = backoff or Backoff(0.5, 60.0)
+        self._wish = _Wish()
+        self._came = asyncio.Event()
+        self._leaving: dict[str, tuple[str, ...]] = {}
+        self._answered: dict[str, Ingress] = {}
+        # What was said of each, and how often it had to be said.
+        self._said: dict[str, tuple[tuple[str, ...], int]] = {}
+
+    def wish(
+        self, ingresses: Mapping[str, Ingress], served: Collection[str], addresses: tuple[str, ...] | None
+    ) -> None:
+        """Tell what is there, what of it is served, and where; None for addresses leaves statuses as they are."""
+        before = self._wish
+        for key in set(before.served) - set(served) if before.addresses else ():
+            self._leaving[key] = before.addresses or ()
+        self._wish = _Wish(ingresses, served, addresses)
+        self.look()
+
+    def look(self) -> None:
+        """Compare again, as when we have just become the leader."""
+        self._came.set()
+
+    async def run(self) -> None:
+        """Write what differs, until cancelled."""
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            if self._is_leader() and not await self._write_all(list(self._writes())):
+                await asyncio.sleep(self._backoff.next())
+                self._came.set()
+
+    async def clear(self) -> None:
+        """Take our addresses out of all statuses: nobody serves them any more."""
+        addresses = self._wish.addresses
+        if addresses and self._is_leader():
+            self._leaving |= dict.fromkeys(self._wish.served, addresses)
+            self._wish = msgspec.structs.replace(self._wish, served=frozenset())
+            await self._write_all(list(self._writes()))
+
+    def _writes(self) -> Iterator[_Write]:
+        wish = self._wish
+        for key in wish.served if wish.addresses is not None else ():
+            ingress = self._newest(key)
+            self._leaving.pop(key, None)
+            if ingress and tuple(sorted(ingress.published)) != wish.addresses and self._may_say(ingress):
+                yield _Write(ingress, wish.addresses or ())
+        for key, ours in list(self._leaving.items()):
+            ingress = self._newest(key)
+            if ingress and set(ingress.published) & set(ours):
+                yield _Write(ingress, tuple(one for one in ingress.published if one not in ours))
+            else:
+                del self._leaving[key]
+
+    def _newest(self, key: str) -> Ingress | None:
+        """Give an Ingress as the watch brought it, or as the server answered to our write, whichever is newer."""
+        seen, answered = self._wish.ingresses.get(key), self._answered.get(key)
+        if seen and answered and _version(seen) < _version(answered):
+            return answered
+        self._answered.pop(key, None)
+        return seen
+
+    def _may_say(self, ingress: Ingress) -> bool:
+        said, times = self._said.get(ingress.key, ((), 0))
+        if said == self._wish.addresses and times == _PATIENCE:
+            log.warning("somebody else keeps writing the status of %s; it is left to them", ingress.ref)
+            self._said[ingress.key] = said, times + 1
+        return said != self._wish.addresses or times < _PATIENCE
+
+    async def _write_all(self, writes: list[_Write]) -> bool:
+        """Say whether everything was written, or is no longer to be."""
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(write: _Write) -> bool:
+            async with limit:
+                return not self._is_leader() or await self._write(write)
+
+        done = all(await asyncio.gather(*map(one, writes)))
+        if done:
+            self._backoff.reset()
+        return done
+
+    async def _write(self, write: _Write) -> bool:
+        metadata, key = write.ingress.metadata, write.ingress.key
+        body = {
+            "metadata": {"resourceVersion": metadata.resource_version},
+            "status": {"loadBalancer": {"ingress": [_point(one) for one in write.addresses] or None}},
+        }
+        try:
+            answer = await self._client.merge(INGRESSES.path(metadata.namespace, metadata.name, "status"), body)
+        except (ConflictError, NotFoundError):
+            # It has changed or gone, and the watch will tell.
+            return True
+        except ForbiddenError:
+            log.warning("statuses cannot be written: no RBAC rule gives verb patch on ingresses/status")
+            return False
+        except ClusterError as error:
+            log.warning("the status of %s could not be written: %s", write.ingress.ref, error)
+            return False
+        written = decode_json(INGRESSES.api_version, INGRESSES.kind, answer, Report())
+        if isinstance(written, Ingress):
+            self._answered[key] = written
+        if self._leaving.pop(key, None) is None:
+            said, times = self._said.get(key, ((), 0))
+            self._said[key] = write.addresses, times + 1 if said == write.addresses else 1
+        return True
+
+
+def _version(ingress: Ingress) -> int:
+    """Give the version as a number, 0 for what is none."""
+    version = ingress.metadata.resource_version
+    return int(version) if version.isdecimal() else 0
+
+
+def _point(address: str) -> dict[str, str]:
+    try:
+        return {"ip": str(ipaddress.ip_address(address))}
+    except ValueError:
+        return {"hostname": address}
