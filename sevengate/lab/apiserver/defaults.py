@@ -24,15 +24,22 @@ def _set(target: Object, **values: Any) -> None:
 
 
 def _namespace(namespace: Object) -> None:
-    _set(namespace.setdefault("spec", {}), finalizers=["kubernetes"])
+    _set(_spec(namespace), finalizers=["kubernetes"])
     labels = namespace["metadata"].setdefault("labels", {})
     _set(labels, **{"kubernetes.io/metadata.name": namespace["metadata"]["name"]})
 
 
+def _spec(thing: Object) -> Object:
+    """Give an object's spec; an empty one is complained about by `rules`, not here."""
+    spec: Object = thing.setdefault("spec", {})
+    return spec
+
+
 def _pod(pod: Object) -> None:
-    _pod_spec(pod["spec"])
-    account = pod["spec"].setdefault("serviceAccountName", "default")
-    _set(pod["spec"], serviceAccount=account, enableServiceLinks=True)
+    spec = _spec(pod)
+    _pod_spec(spec)
+    account = spec.setdefault("serviceAccountName", "default")
+    _set(spec, serviceAccount=account, enableServiceLinks=True)
 
 
 def _pod_spec(spec: Object) -> None:
@@ -94,47 +101,48 @@ def _volume(volume: Object) -> None:
         _set(volume["hostPath"], type="")
 
 
-def _template(owner: Object) -> None:
-    _pod_spec(owner["spec"]["template"].setdefault("spec", {}))
+def _template(spec: Object) -> None:
+    _pod_spec(_spec(spec.setdefault("template", {})))
 
 
 def _deployment(deployment: Object) -> None:
-    spec = deployment["spec"]
+    spec = _spec(deployment)
     _set(spec, replicas=1, strategy={}, revisionHistoryLimit=10, progressDeadlineSeconds=600)
     _set(spec["strategy"], type="RollingUpdate")
     if spec["strategy"]["type"] == "RollingUpdate":
         _set(spec["strategy"].setdefault("rollingUpdate", {}), maxUnavailable="25%", maxSurge="25%")
-    _template(deployment)
+    _template(spec)
 
 
 def _replica_set(replica_set: Object) -> None:
-    _set(replica_set["spec"], replicas=1)
-    if "template" in replica_set["spec"]:
-        _template(replica_set)
+    spec = _spec(replica_set)
+    _set(spec, replicas=1)
+    _template(spec)
 
 
 def _daemon_set(daemon_set: Object) -> None:
-    _set(daemon_set["spec"], revisionHistoryLimit=10, updateStrategy={})
-    strategy = daemon_set["spec"]["updateStrategy"]
-    _set(strategy, type="RollingUpdate")
-    if strategy["type"] == "RollingUpdate":
-        _set(strategy.setdefault("rollingUpdate", {}), maxUnavailable=1, maxSurge=0)
-    _template(daemon_set)
+    spec = _spec(daemon_set)
+    _set(spec, revisionHistoryLimit=10, updateStrategy={})
+    _set(spec["updateStrategy"], type="RollingUpdate")
+    if spec["updateStrategy"]["type"] == "RollingUpdate":
+        _set(spec["updateStrategy"].setdefault("rollingUpdate", {}), maxUnavailable=1, maxSurge=0)
+    _template(spec)
 
 
 def _stateful_set(stateful_set: Object) -> None:
-    spec = stateful_set["spec"]
+    spec = _spec(stateful_set)
     _set(spec, replicas=1, podManagementPolicy="OrderedReady", revisionHistoryLimit=10, updateStrategy={})
     _set(spec["updateStrategy"], type="RollingUpdate")
-    _template(stateful_set)
+    _template(spec)
 
 
 def _job(job: Object) -> None:
-    _job_spec(job["spec"])
-    if not job["spec"].get("manualSelector"):
+    spec = _spec(job)
+    _job_spec(spec)
+    if not spec.get("manualSelector"):
         uid, name = job["metadata"]["uid"], job["metadata"]["name"]
-        _set(job["spec"], selector={"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
-        labels = job["spec"]["template"].setdefault("metadata", {}).setdefault("labels", {})
+        _set(spec, selector={"matchLabels": {"batch.kubernetes.io/controller-uid": uid}})
+        labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
         _set(labels, **{"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name})
 
 
@@ -142,17 +150,17 @@ def _job_spec(spec: Object) -> None:
     if "completions" not in spec and "parallelism" not in spec:
         spec["completions"] = 1
     _set(spec, parallelism=1, backoffLimit=6, completionMode="NonIndexed", suspend=False)
-    _pod_spec(spec["template"].setdefault("spec", {}))
+    _template(spec)
 
 
 def _cron_job(cron_job: Object) -> None:
-    spec = cron_job["spec"]
+    spec = _spec(cron_job)
     _set(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
-    _pod_spec(spec["jobTemplate"]["spec"]["template"].setdefault("spec", {}))
+    _template(_spec(spec.setdefault("jobTemplate", {})))
 
 
 def _service(service: Object) -> None:
-    spec = service.setdefault("spec", {})
+    spec = _spec(service)
     _set(spec, type="ClusterIP", sessionAffinity="None")
     for port in spec.get("ports", ()):
         _set(port, protocol="TCP", targetPort=port.get("port"))
@@ -214,12 +222,12 @@ def _custom_resource_definition(definition: Object) -> None:
 
 
 def _network_policy(policy: Object) -> None:
-    spec = policy.setdefault("spec", {})
+    spec = _spec(policy)
     _set(spec, policyTypes=["Ingress", "Egress"] if "egress" in spec else ["Ingress"])
 
 
 def _claim(claim: Object) -> None:
-    _set(claim["spec"], volumeMode="Filesystem")
+    _set(_spec(claim), volumeMode="Filesystem")
 
 
 def first_status(thing: Object) -> Object:

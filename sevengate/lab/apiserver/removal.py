@@ -9,11 +9,11 @@ controllers do some of this; here it happens at once, so no client can see the s
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
-from sevengate.lab.apiserver.answers import Object, conflict
+from sevengate.lab.apiserver.answers import Object, bad_request, conflict
 from sevengate.lab.apiserver.clock import Clock, written
 from sevengate.lab.apiserver.resources import Resource, Resources
 from sevengate.lab.apiserver.storage import Key, Place, Shelf, Storage, Stored
@@ -199,17 +199,34 @@ def _is_ready_to_go(thing: Object) -> bool:
     )
 
 
+class _Preconditions(msgspec.Struct, rename="camel"):
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+class _DeleteOptions(msgspec.Struct, rename="camel"):
+    """The fields of DeleteOptions that mean something here."""
+
+    grace_period_seconds: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    propagation_policy: Literal["Background", "Foreground", "Orphan"] | None = None
+    orphan_dependents: bool | None = None
+    preconditions: _Preconditions | None = None
+
+
+_OF_QUERY: Final = ("gracePeriodSeconds", "propagationPolicy")
+
+
 def read_deletion(options: Object, query: Mapping[str, str]) -> Deletion:
-    """Read DeleteOptions, from the body or, as older clients have it, from the query."""
-    preconditions = options.get("preconditions") or {}
-    grace = options.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
-    orphan = options.get("orphanDependents")
-    policy = (
-        options.get("propagationPolicy") or query.get("propagationPolicy") or ("Orphan" if orphan else "Background")
-    )
+    """Read DeleteOptions, from the body or, as some clients have it, from the query; raise ApiError 400."""
+    asked = {name: query[name] for name in _OF_QUERY if query.get(name)}
+    try:
+        read = msgspec.convert({**asked, **options}, _DeleteOptions, strict=False)
+    except msgspec.ValidationError as error:
+        raise bad_request(f"DeleteOptions: {error}") from None
+    before = read.preconditions or _Preconditions()
     return Deletion(
-        policy=policy,
-        grace=None if grace is None else int(grace),
-        uid=preconditions.get("uid", ""),
-        resource_version=preconditions.get("resourceVersion", ""),
+        policy=read.propagation_policy or ("Orphan" if read.orphan_dependents else "Background"),
+        grace=read.grace_period_seconds,
+        uid=before.uid or "",
+        resource_version=before.resource_version or "",
     )

@@ -121,7 +121,9 @@ def _workload(workload: Object) -> Iterator[FieldError]:
     """A selector must select the pods of its own template (Kubernetes, "Deployments")."""
     spec = workload["spec"]
     labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-    if not of_label_selector(spec.get("selector") or {}).matches({"metadata": {"labels": labels}}):
+    if not spec.get("selector"):
+        yield _required("spec.selector")
+    elif not of_label_selector(spec["selector"]).matches({"metadata": {"labels": labels}}):
         yield _invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
     yield from _pod_spec(spec["template"].get("spec") or {}, "spec.template.spec")
 
@@ -149,6 +151,33 @@ def _pod_spec(spec: Object, field: str) -> Iterator[FieldError]:
                 )
 
 
+def _job(job: Object) -> Iterator[FieldError]:
+    return _pod_spec(job["spec"]["template"]["spec"], "spec.template.spec")
+
+
+def _cron_job(cron_job: Object) -> Iterator[FieldError]:
+    if not cron_job["spec"].get("schedule"):
+        yield _required("spec.schedule")
+    spec = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    yield from _pod_spec(spec, "spec.jobTemplate.spec.template.spec")
+
+
+def _custom_resource_definition(definition: Object) -> Iterator[FieldError]:
+    spec, name = definition["spec"], definition["metadata"]["name"]
+    if name != f"{spec['names']['plural']}.{spec['group']}":
+        yield _invalid("metadata.name", name, "must be spec.names.plural+'.'+spec.group")
+    if sum(bool(version["storage"]) for version in spec["versions"]) != 1:
+        yield _invalid("spec.versions", "", "must have exactly one version marked as storage version")
+    if spec["scope"] not in {"Cluster", "Namespaced"}:
+        supported = '"Cluster", "Namespaced"'
+        message = f'Unsupported value: "{spec["scope"]}": supported values: {supported}'
+        yield FieldError("spec.scope", "FieldValueNotSupported", message)
+    for index, version in enumerate(spec["versions"]):
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
+        if not schema or schema.get("type") != "object":
+            yield _required(f"spec.versions[{index}].schema.openAPIV3Schema", "a structural schema of type object")
+
+
 def _tls_secret(secret: Object) -> Iterator[FieldError]:
     if secret.get("type") == "kubernetes.io/tls":
         for name in ("tls.crt", "tls.key"):
@@ -157,9 +186,12 @@ def _tls_secret(secret: Object) -> Iterator[FieldError]:
 
 
 _RULES: Final[dict[str, Callable[[Object], Iterator[FieldError]]]] = {
+    "CronJob": _cron_job,
+    "CustomResourceDefinition": _custom_resource_definition,
     "DaemonSet": _workload,
     "Deployment": _workload,
     "Ingress": _ingress,
+    "Job": _job,
     "Pod": _pod,
     "ReplicaSet": _workload,
     "Secret": _tls_secret,

@@ -1,6 +1,7 @@
 """An API server for a test: in the test's own event loop, or in a thread for what blocks, like kubectl."""
 
 import asyncio
+import io
 import ssl
 import tempfile
 import threading
@@ -50,7 +51,7 @@ class Lab:
     async def ask(self, method: str, path: str, body: object = None, **options: Any) -> Answer:
         """Send a request; `content_type`, `headers` and `query` may be given."""
         headers = {"Content-Type": options.get("content_type", "application/json"), **options.get("headers", {})}
-        content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
+        content = body if isinstance(body, bytes | None) else io.BytesIO(msgspec.json.encode(body))
         url = self.running.url + path
         async with self.session.request(
             method, url, data=content, headers=headers, params=options.get("query")
