@@ -1,9 +1,9 @@
-"""`sevengate run`: wires manifests, the controller and NGINX together, until a signal.
+"""`sevengate run`: wires manifests or an API server, the controller and NGINX together, until a signal.
 
-It is the only place that knows all the edges. It takes RunOptions, follows the manifests, says each diagnostic once
-when it arises and each reload with its reasons, and answers /healthz. SIGTERM or SIGINT drains: NGINX takes no more
-connections and finishes what is under way; a second signal does not wait. What becomes of the lines it says, and of the
-errors it raises, is the command line's business.
+It is the only place that knows all the edges. It takes RunOptions, follows the manifests or the cluster, says each
+diagnostic once when it arises and each reload with its reasons, publishes to the cluster, and answers /healthz. SIGTERM
+or SIGINT drains: NGINX takes no more connections and finishes what is under way; a second signal does not wait. What
+becomes of the lines it says, and of the errors it raises, is the command line's business.
 """
 
 import asyncio
@@ -11,17 +11,27 @@ import signal
 import socket
 import sys
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from sevengate import files
+from sevengate.cluster import source
+from sevengate.cluster.access import in_cluster
+from sevengate.cluster.client import Client
+from sevengate.cluster.errors import ConfigError
+from sevengate.cluster.kubeconfig import find_access
+from sevengate.cluster.plan import Scope
+from sevengate.cluster.publisher import Publisher, PublisherOptions
+from sevengate.compiler.compile import Compilation
+from sevengate.compiler.statuses import Status
 from sevengate.controller import Controller, Generation
-from sevengate.diagnostics import Diagnostic
-from sevengate.files import Manifests
+from sevengate.diagnostics import Diagnostic, Origin, Where
+from sevengate.kube.snapshot import Changes
 from sevengate.nginx import ports
 from sevengate.nginx.control import ControlError
 from sevengate.nginx.dataplane import DataPlane, Listen
@@ -31,13 +41,31 @@ from sevengate.nginx.process import AddressTakenError
 from sevengate.settings import Options
 from sevengate.web.health import serving_health
 
-__all__ = ["Live", "NginxError", "RunOptions", "live", "serve"]
+__all__ = ["ClusterOptions", "ConfigError", "Live", "NginxError", "RunOptions", "live", "serve"]
+
+
+class ClusterOptions(msgspec.Struct, frozen=True):
+    """What is said about the cluster to follow, and what to publish to it.
+
+    The first of these names it: `in_cluster`, a kubeconfig, a host, the environment.
+    """
+
+    kubeconfig: str = ""
+    apiserver_host: str = ""
+    watch_namespace: str = ""
+    watch_namespace_selector: str = ""
+    in_cluster: bool = False
+    publisher: PublisherOptions = PublisherOptions()
 
 
 class RunOptions(msgspec.Struct, frozen=True):
-    """What `sevengate run` is told. `bind_address` "" is every address of the machine, IPv4 and IPv6."""
+    """What `sevengate run` is told: `manifests`, or a `cluster`.
 
-    manifests: tuple[str, ...]
+    `bind_address` "" is every address of the machine, IPv4 and IPv6.
+    """
+
+    manifests: tuple[str, ...] = ()
+    cluster: ClusterOptions | None = None
     watch: bool = False
     bind_address: str = ""
     http_port: int = 80
@@ -52,7 +80,7 @@ def _to_standard_error(line: str) -> None:
 
 
 async def serve(options: RunOptions, say: Callable[[str], None] = _to_standard_error) -> None:
-    """Serve what the manifests ask for until a signal; raise NginxError if that cannot be done at all."""
+    """Serve what is asked for until a signal; raise NginxError or ConfigError if that cannot be done at all."""
     installation = find_installation()
     addresses = (options.bind_address,) if options.bind_address else _everywhere()
     directory = Path(tempfile.mkdtemp(prefix="sevengate-"))
@@ -73,7 +101,9 @@ class _Run:
         self._dataplane = dataplane
         self._say = say
         self._controller = Controller(dataplane, options.options, self._tell)
-        self._manifests: Manifests | None = None
+        self._publisher: Publisher | None = None
+        self._found: tuple[Diagnostic, ...] = ()
+        self._locate: Callable[[Where], Origin | None] = lambda where: where.origin
         self._said: frozenset[Diagnostic] = frozenset()
         self._problem = self._refused = ""
 
@@ -97,15 +127,42 @@ class _Run:
         return generation.compilation.settings.worker_shutdown_timeout if generation else 0.0
 
     async def _follow(self) -> None:
+        if self._options.cluster is None:
+            await self._follow_manifests()
+        else:
+            await self._follow_cluster(self._options.cluster)
+
+    async def _follow_manifests(self) -> None:
         async for manifests, changes in files.watch(self._options.manifests):
-            self._manifests = manifests
+            self._found, self._locate = manifests.diagnostics, manifests.locate
             self._controller.submit(manifests.snapshot, changes)
             if not self._options.watch:
                 await asyncio.Event().wait()
 
+    async def _follow_cluster(self, options: ClusterOptions) -> None:
+        access = in_cluster() if options.in_cluster else find_access(options.kubeconfig, options.apiserver_host)
+        async with Client(access) as client:
+            self._publisher = Publisher(client, options.publisher, _instance(options.publisher))
+            try:
+                scope = _scope(options, self._options.options)
+                await _first_of(self._submit_states(client, scope, self._publisher), self._publisher.run())
+            finally:
+                await self._publisher.close()
+
+    async def _submit_states(self, client: Client, scope: Scope, publisher: Publisher) -> None:
+        async with aclosing(source.watch(client, scope)) as states:
+            async for snapshot, changes, found in states:
+                publisher.look_at(snapshot)
+                if found != self._found or _concerns_routes(changes) or self._controller.generation is None:
+                    self._found = found
+                    self._controller.submit(snapshot, changes)
+
     def _tell(self, generation: Generation) -> None:
-        of_objects = (found for every in generation.compilation.diagnostics.values() for found in every)
-        self._tell_diagnostics((*(self._manifests.diagnostics if self._manifests else ()), *of_objects))
+        compilation = generation.compilation
+        of_objects = [found for every in compilation.diagnostics.values() for found in every]
+        self._tell_diagnostics((*self._found, *of_objects))
+        if self._publisher:
+            self._publisher.take(_ours(compilation), (*self._found, *of_objects))
         applied = generation.applied
         if applied.problem and applied.problem != self._problem:
             self._say(f"not live, the last good state serves: {applied.problem}")
@@ -128,9 +185,41 @@ class _Run:
         self._said = frozenset(found)
 
     def _line(self, diagnostic: Diagnostic) -> str:
-        origin = self._manifests.locate(diagnostic.where) if self._manifests else None
+        origin = self._locate(diagnostic.where)
         line = f"{origin or diagnostic.where}: {diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]"
         return f"{line}\n    {diagnostic.hint}" if diagnostic.hint else line
+
+
+def _scope(options: ClusterOptions, compiled: Options) -> Scope:
+    """Say what has to be read: nodes and pods only where addresses are to be learnt from them."""
+    publisher = options.publisher
+    given = publisher.publishing.status_address or publisher.publishing.service
+    return Scope(
+        namespace=options.watch_namespace,
+        namespace_selector=options.watch_namespace_selector,
+        config_map=compiled.configmap,
+        default_certificate=compiled.default_ssl_certificate,
+        default_backend=compiled.default_backend_service,
+        publish_service=publisher.publishing.service,
+        pod=publisher.pod if publisher.update_status else "",
+        nodes=publisher.update_status and not given,
+    )
+
+
+def _instance(publisher: PublisherOptions) -> str:
+    """Name this very process: a pod that is started again is another candidate, and so is a copy of a machine."""
+    return f"{publisher.pod.rpartition('/')[2] or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+def _concerns_routes(changes: Changes) -> bool:
+    """Say whether there is something to compile: nodes and pods only say where we are."""
+    return bool(msgspec.structs.replace(changes, nodes=frozenset(), pods=frozenset(), namespaces=frozenset()))
+
+
+def _ours(compilation: Compilation) -> dict[str, bool]:
+    """Give the keys of the Ingresses that are ours, and whether anything of each is served."""
+    ours = ((f"{ref.namespace}/{ref.name}", status) for ref, status in compilation.statuses.items())
+    return {key: status is not Status.REFUSED for key, status in ours}
 
 
 @contextmanager

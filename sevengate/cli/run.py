@@ -1,14 +1,14 @@
-"""`sevengate run`: serve what manifests ask for, until a signal."""
+"""`sevengate run`: serve what manifests or a cluster ask for, until a signal."""
 
 import asyncio
 import ipaddress
 import logging
-import re
 import sys
 from typing import Any
 
 import click
 
+from sevengate.cli.cluster import cluster_options, object_name, take_cluster
 from sevengate.cli.output import Status, remark
 from sevengate.settings import Options
 
@@ -21,18 +21,11 @@ def _address(_context: click.Context, _option: click.Parameter, value: str) -> s
         raise click.BadParameter(f"{value!r} is not an IPv4 or IPv6 address") from None
 
 
-def _name(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    """Check the name of an object."""
-    if value and not re.fullmatch(r"[a-z0-9.-]+/[a-z0-9.-]+", value):
-        raise click.BadParameter(f"{value!r} is not namespace/name")
-    return value
-
-
 _PORT = click.IntRange(1, 65535)
 
 
 @click.command()
-@click.option("--manifests", metavar="PATH", multiple=True, required=True, help="A PATH to serve; may be repeated.")
+@click.option("--manifests", metavar="PATH", multiple=True, help="A PATH to serve; may be repeated.")
 @click.argument("more", metavar="[PATH]...", nargs=-1)
 @click.option("--watch", is_flag=True, help="Follow edits of the manifests.")
 @click.option("--http-port", type=_PORT, default=80, show_default=True, help="The port for HTTP.")
@@ -47,28 +40,35 @@ _PORT = click.IntRange(1, 65535)
 @click.option(
     "--default-ssl-certificate",
     default="",
-    callback=_name,
+    callback=object_name,
     metavar="NS/NAME",
     help="The Secret of the default certificate.",
 )
 @click.option(
-    "--configmap", default="", callback=_name, metavar="NS/NAME", help="The ConfigMap that holds the settings."
+    "--configmap", default="", callback=object_name, metavar="NS/NAME", help="The ConfigMap that holds the settings."
 )
+@cluster_options
 def run(manifests: tuple[str, ...], more: tuple[str, ...], **flags: Any) -> None:
-    """Serve what manifests ask for, until SIGTERM or SIGINT; then finish the connections under way.
+    """Serve what manifests or a cluster ask for, until SIGTERM or SIGINT; then finish the connections under way.
 
-    With --watch, edits go live as they are made; a file that is broken or half written keeps its last good state.
+    With --watch, edits of manifests go live as they are made; a file that is broken or half written keeps its last good
+    state. A cluster is followed as it changes; while its API server is away, what was last read is served. If no flag
+    names manifests or a cluster, it is the cluster of the variable KUBECONFIG, or the one in which this is a pod.
     """
-    from sevengate.run import NginxError, RunOptions, serve
+    from sevengate.run import ConfigError, NginxError, RunOptions, serve
 
     ports = [value for name, value in flags.items() if name.endswith("_port")]
     if len(set(ports)) < len(ports):
         raise click.UsageError("each of the ports must be another one")
     compiled = {name: flags.pop(name) for name in Options.__struct_fields__ if name in flags}
-    options = RunOptions(manifests=(*manifests, *more), options=Options(**compiled), **flags)
+    paths = (*manifests, *more)
+    cluster = take_cluster(flags, is_default=not paths)
+    if bool(paths) == bool(cluster):
+        raise click.UsageError("name either --manifests or a cluster: --in-cluster, --kubeconfig or --apiserver-host")
+    options = RunOptions(manifests=paths, cluster=cluster, options=Options(**compiled), **flags)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(serve(options))
-    except NginxError as error:
+    except (ConfigError, NginxError) as error:
         remark(f"error: {error}")
         sys.exit(Status.UNAVAILABLE)

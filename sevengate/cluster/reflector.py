@@ -184,7 +184,8 @@ class Reflector:
             self._refuse(error)
         trouble = type(error).__name__
         if trouble != self._trouble and not isinstance(error, GoneError):
-            log.warning("%s: %s; what was last read of them stays", self.selection, error)
+            said = self._refusal.message if self._refusal else str(error)
+            log.warning("%s: %s; what was last read of them stays", self.selection, said)
             self._trouble = trouble
 
     def _refuse(self, error: ForbiddenError | NotFoundError) -> None:
