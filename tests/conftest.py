@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from sevengate.nginx.conf import write
@@ -22,7 +23,7 @@ from tests.waiting import free_port
 QUIET = Settings(worker_processes=2, disable_access_log=True)
 
 # How long one example takes says something about the machine, and nothing about the code.
-hypothesis_settings.register_profile("untimed", hypothesis_settings(), deadline=None)
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("untimed")
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sevengate.cli.expectations import Case
@@ -173,7 +173,7 @@ def gate() -> Iterator[Live]:
         yield running
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.data(), ingresses)
 def test_nginx_serves_odd_routes_as_the_matcher_says(gate: Live, data: st.DataObject, odd: list[Plain]) -> None:
     table = compiled(odd).table
