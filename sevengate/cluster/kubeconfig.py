@@ -10,7 +10,7 @@ refused, as leaving it out would make us someone else. Nothing is connected to a
 import base64
 import binascii
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -111,9 +111,6 @@ class _Config(_Shape, frozen=True):
     contexts: tuple[_NamedContext, ...] | None = None
 
 
-#: A kubeconfig with the folder that its paths are relative to.
-_Placed = tuple[_Config, Path]
-
 #: Plugins that must ask a person something have nobody to ask.
 _NEEDS_TERMINAL: Final = "Always"
 
@@ -136,23 +133,19 @@ def find_access(kubeconfig: str, apiserver_host: str, environment: Mapping[str, 
 
 def load_kubeconfig(paths: Sequence[Path], context: str = "") -> Access:
     """Give the Access of a context, the current one if none is named; raise ConfigError that says what is wrong."""
-    configs = [_read(path) for path in paths]
-    names = ", ".join(map(str, paths))
-    wanted = context or next((config.current_context for config, _ in configs if config.current_context), "")
-    if not wanted:
-        raise ConfigError(f"{names} has no current-context")
-    chosen, _ = _find(((config.contexts, folder) for config, folder in configs), wanted, f"{names}: context")
+    files = _Files(paths)
+    chosen, _ = files.find(lambda config: config.contexts, "context", context or files.current_context())
     setting = chosen.context or _Context()
-    found, home = _find(
-        ((config.clusters, folder) for config, folder in configs), setting.cluster or "", f"{names}: cluster"
-    )
+    found, home = files.find(lambda config: config.clusters, "cluster", setting.cluster or "")
     cluster = found.cluster or _Cluster()
+    if not cluster.server:
+        raise ConfigError(f"{files}: cluster {found.name!r} names no server")
     user, user_home = _User(), home
     if setting.user:
-        owner, user_home = _find(((config.users, folder) for config, folder in configs), setting.user, f"{names}: user")
+        owner, user_home = files.find(lambda config: config.users, "user", setting.user)
         user = owner.user or _User()
     return Access(
-        server=checked_url(cluster.server or ""),
+        server=checked_url(cluster.server),
         credentials=Credentials(_fetch(user, user_home, cluster)),
         trust=_trust(cluster, home),
         proxy=_proxy(cluster.proxy_url or ""),
@@ -161,20 +154,36 @@ def load_kubeconfig(paths: Sequence[Path], context: str = "") -> Access:
     )
 
 
-def _read(path: Path) -> _Placed:
+class _Files:
+    """Several kubeconfigs, of which the first that says something decides."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._configs = [(_read(path), path.absolute().parent) for path in paths]
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self._paths))
+
+    def current_context(self) -> str:
+        for config, _ in self._configs:
+            if config.current_context:
+                return config.current_context
+        raise ConfigError(f"{self} has no current-context")
+
+    def find(self, members: Callable[[_Config], tuple[T, ...] | None], what: str, name: str) -> tuple[T, Path]:
+        """Give the member of this name, and the folder that its paths are relative to."""
+        for config, folder in self._configs:
+            for member in members(config) or ():
+                if member.name == name:
+                    return member, folder
+        raise ConfigError(f"{self}: {what} {name!r} is not there")
+
+
+def _read(path: Path) -> _Config:
     try:
-        plain = yaml.safe_load(read_bytes(path))
-        return msgspec.convert(plain or {}, _Config), path.absolute().parent
+        return msgspec.convert(yaml.safe_load(read_bytes(path)) or {}, _Config)
     except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no kubeconfig: {error}") from error
-
-
-def _find(parts: Iterator[tuple[tuple[T, ...] | None, Path]], name: str, where: str) -> tuple[T, Path]:
-    for members, folder in parts:
-        for member in members or ():
-            if member.name == name:
-                return member, folder
-    raise ConfigError(f"{where} {name!r} is not there")
 
 
 def _trust(cluster: _Cluster, home: Path) -> Trust:

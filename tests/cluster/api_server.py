@@ -7,6 +7,7 @@ watches from any version that is not compacted, and writes. Faults are ordered w
 import asyncio
 import gzip
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -159,17 +160,17 @@ class ApiServer:
     # --- the server
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Access]:
+    async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Access]:
         application = web.Application(client_max_size=16 << 20)
         application.router.add_route("*", "/{path:.*}", self._serve)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
+            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
             await site.start()
             assert site._server is not None
             port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
-            self.url = f"http://127.0.0.1:{port}"
+            self.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
             yield at_host(self.url)
         finally:
             self.cut()

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sevengate.cluster.backoff import Backoff
 from sevengate.cluster.resources import ENDPOINT_SLICES, INGRESS_CLASSES, SERVICES, Selection
 from tests.cluster.api_server import ApiServer, encode
-from tests.cluster.following import ALL_SERVICES, HASTY, Following, following, service, versions
+from tests.cluster.following import ALL_SERVICES, Following, following, service, versions
 from tests.waiting import until
 
 Scenario = Callable[[ApiServer, Following], Coroutine[Any, Any, None]]
@@ -139,22 +140,25 @@ def test_any_refusal_is_got_over(status: int, what: str) -> None:
 
 
 @pytest.mark.parametrize("status", [410, 429, 500, 403])
-def test_a_server_that_goes_on_refusing_is_not_stormed(status: int) -> None:
+def test_a_server_that_goes_on_refusing_is_not_stormed(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    def counted(backoff: Backoff) -> float:
+        pauses.append(pause(backoff))
+        return pauses[-1]
+
     async def scenario(server: ApiServer, one: Following) -> None:
         server.refuse(status=status, times=1 << 30)
+        asked = len(server.requests)
         server.cut()
-        asked = len(server.requests)
-        # With pauses of a tenth of a second at most, so many tries take longer than the slowest of them.
-        await until(lambda: len(server.requests) >= asked + 8)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        asked = len(server.requests)
-        await until(lambda: len(server.requests) >= asked + 5)
-        assert loop.time() - began >= 5 * HASTY.longest_pause / 2 / 5
+        await until(lambda: len(pauses) >= 30)
+        assert len(server.requests) - asked <= len(pauses) + 1
         assert one.services == versions(server)
         server.allow()
         await changes_arrive(server, one)
 
+    pause = Backoff.next
+    monkeypatch.setattr(Backoff, "next", counted)
     play(scenario)
 
 
