@@ -20,7 +20,8 @@ _INTRODUCTION: Final = """\
 <!-- Made by tools/kubectl_page.py from tests/lab/kubectl.yaml; edit that. -->
 
 `sevengate lab up --api-only` serves a Kubernetes API on loopback, and `sevengate lab kubectl ...` runs kubectl against
-it. Each row is run by a test with a real kubectl; the last command is the one that shows it.
+it. Each row is run by a test with a real kubectl; the last command is the one that shows it. kubectl 1.29, 1.31, 1.33
+and 1.37 pass; `KUBECTL=/path/to/kubectl make test ARGS=tests/lab` tries another.
 """
 
 

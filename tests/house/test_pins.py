@@ -20,8 +20,9 @@ def names(requirements: list[str]) -> set[str]:
 def test_everything_that_the_project_asks_for_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     run, develop = project["project"]["dependencies"], project["dependency-groups"]["dev"]
+    extras = [text for texts in project["project"]["optional-dependencies"].values() for text in texts]
     assert names(run) <= pins("requirements.txt").keys()
-    assert names(run + develop) <= pins("constraints.txt").keys()
+    assert names(run + extras + develop) <= pins("constraints.txt").keys()
 
 
 def test_what_runs_is_pinned_alike_in_both_lists() -> None:

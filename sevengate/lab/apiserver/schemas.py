@@ -19,6 +19,13 @@ KUBERNETES: Final = "1.37.0"
 
 _REFERENCE: Final = "#/$defs/"
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
+#: Keywords that demand something of a value besides its type.
+_DEMANDS: Final = frozenset(
+    {
+        "enum", "minimum", "maximum", "pattern", "minLength", "maxLength", "minItems", "maxItems", "minProperties",
+        "maxProperties", "allOf", "anyOf", "oneOf", "not",
+    }
+)  # fmt: skip
 
 
 class SchemasMissingError(Exception):
@@ -28,11 +35,16 @@ class SchemasMissingError(Exception):
 class Schema:
     """One node of a schema: a type's fields, a list's items, or a map's values."""
 
-    __slots__ = ("_children", "_definitions", "_items", "_values", "node")
+    __slots__ = ("_children", "_definitions", "_items", "_values", "is_plain", "node", "types")
 
     def __init__(self, node: Object, definitions: Object) -> None:
         self._definitions = definitions
         self.node = self._followed(node)
+        found = self.node.get("type", ())
+        #: The JSON types that are taken; empty where any is.
+        self.types = frozenset((found,) if isinstance(found, str) else found)
+        #: Whether nothing but types and fields is demanded, as of nearly all of Kubernetes' own.
+        self.is_plain = not _DEMANDS & self.node.keys()
         self._children: dict[str, Schema | None] = {}
         self._items: Schema | None = None
         self._values: Schema | None = None
@@ -70,12 +82,6 @@ class Schema:
         if self._items is None and isinstance(node, dict):
             self._items = Schema(node, self._definitions)
         return self._items
-
-    @property
-    def types(self) -> frozenset[str]:
-        """The JSON types that are taken; empty where any is."""
-        found = self.node.get("type", ())
-        return frozenset((found,) if isinstance(found, str) else found)
 
     @property
     def is_map(self) -> bool:

@@ -75,18 +75,23 @@ def _errors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
     if wrong := _wrong_type(value, schema, path):
         yield wrong
         return
-    if "enum" in node and value not in node["enum"]:
-        supported = ", ".join(f'"{word}"' for word in node["enum"])
-        yield FieldError(
-            path, "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {supported}"
-        )
-    yield from _bounds(value, node, path)
-    yield from _alternatives(value, schema, path)
+    if not schema.is_plain:
+        yield from _demands(value, schema, path)
     if isinstance(value, dict):
         yield from _fields(value, schema, path)
     elif isinstance(value, list) and schema.items:
         for index, item in enumerate(value):
             yield from _errors(item, schema.items, f"{path}[{index}]")
+
+
+def _demands(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
+    node = schema.node
+    if "enum" in node and value not in node["enum"]:
+        supported = ", ".join(f'"{word}"' for word in node["enum"])
+        message = f"Unsupported value: {_shown(value)}: supported values: {supported}"
+        yield FieldError(path, "FieldValueNotSupported", message)
+    yield from _bounds(value, node, path)
+    yield from _alternatives(value, schema, path)
 
 
 def _fields(value: Object, schema: Schema, path: str) -> Iterator[FieldError]:
@@ -103,15 +108,11 @@ def _joined(path: str, name: str) -> str:
 
 
 def _wrong_type(value: Any, schema: Schema, path: str) -> FieldError | None:
-    if schema.node.get("x-kubernetes-int-or-string"):
-        fits = _TYPES["integer"](value) or isinstance(value, str)
-        wanted = "integer,string"
-    else:
-        # Absent and null are the same to Kubernetes, and null was taken out; what is left of it stands in a list.
-        fits = not schema.types or any(_TYPES[name](value) for name in schema.types - {"null"})
-        wanted = ",".join(sorted(schema.types - {"null"}))
-    if fits:
+    types = ("integer", "string") if schema.node.get("x-kubernetes-int-or-string") else schema.types
+    # Absent and null are the same to Kubernetes, and null was taken out; what is left of it stands in a list.
+    if not types or any(_TYPES[name](value) for name in types if name != "null"):
         return None
+    wanted = ",".join(sorted(set(types) - {"null"}))
     message = f"Invalid value: {_shown(value)}: {path or 'the object'} must be of type {wanted}"
     return FieldError(path, "FieldValueTypeInvalid", message)
 

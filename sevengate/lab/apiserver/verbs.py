@@ -9,6 +9,7 @@ webhooks, store it. The steps are pure and stand in modules of their own; deleti
 import base64
 import binascii
 import secrets
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
@@ -77,7 +78,8 @@ class Verbs:
         except CompactedError:
             raise expired("The provided continue parameter is too old to display a consistent list result.") from None
         selector = call.selector()
-        found = [one for one in everything if (after is None or _key(one) > after) and selector.matches(one.object)]
+        rest = everything[bisect_right(everything, after, key=_key) :] if after else everything
+        found = [one for one in rest if selector.matches(one.object)] if selector else rest
         limit = call.number("limit")
         if not limit or len(found) <= limit:
             return Listing(found, revision)

@@ -17,7 +17,8 @@ from tests.lab.apiserver.serving import in_thread
 
 TABLE = yaml.safe_load((Path(__file__).parents[1] / "kubectl.yaml").read_text(encoding="utf-8"))
 NUMBERS = itertools.count(1)
-PINNED = Path(sys.executable).with_name("kubectl")
+#: The kubectl of constraints.txt; KUBECTL=/path/to/another shows that another version does as well.
+PINNED = Path(os.environ.get("KUBECTL") or Path(sys.executable).with_name("kubectl"))
 
 
 class Kubectl:
