@@ -81,6 +81,8 @@ function _M.init(...)
     state.init(conf)
     tls.init(conf)
     endpoints.init(conf)
+    -- The control server's functions too are loaded by the master: its workers may not be allowed to read this folder.
+    require "sevengate.nginx.lua.control"
 end
 
 
