@@ -61,7 +61,7 @@ class Admission:
     async def _ask_one(self, webhook: Object, call: Call, review: Object) -> None:
         try:
             answer = await self._sent(webhook, review)
-        except (Unreachable, aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as error:
+        except (Unreachable, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             if webhook["failurePolicy"] == "Ignore":
                 return
             why = f'failed calling webhook "{webhook["name"]}": {str(error) or type(error).__name__}'

@@ -64,6 +64,13 @@ def changed(old: Object, new: Object, resource: Resource, subresource: str) -> O
     return after
 
 
+def appliable(applied: Object, resource: Resource, subresource: str) -> Object:
+    """Give the part of an applied configuration that its door lets through, so that nobody owns what was not taken."""
+    if subresource == "status":
+        return {name: value for name, value in applied.items() if name in {"apiVersion", "kind", "metadata", "status"}}
+    return _with_status(applied, None) if "status" in resource.subresources else applied
+
+
 def _with_status(thing: Object, status: Any) -> Object:
     rest = {name: value for name, value in thing.items() if name != "status"}
     return rest if status is None else {**rest, "status": status}

@@ -8,10 +8,12 @@ authorization.k8s.io and authentication.k8s.io.
 from collections.abc import Callable
 from typing import Any, Final
 
-from sevengate.lab.apiserver.answers import Object, bad_request
+from sevengate.lab.apiserver.answers import Object
 from sevengate.lab.apiserver.identity import AUDIENCE, Tokens
 from sevengate.lab.apiserver.rbac import MASTERS, Attributes, User, allowed, rules_for
+from sevengate.lab.apiserver.resources import Resource
 from sevengate.lab.apiserver.storage import Storage
+from sevengate.lab.apiserver.validation import typed
 
 
 class Reviews:
@@ -29,12 +31,11 @@ class Reviews:
             "TokenReview": lambda _user, spec: self._token(spec),
         }
 
-    def answer(self, user: User, kind: str, review: Object) -> Object:
-        """Give a review with its answer."""
+    def answer(self, user: User, resource: Resource, body: Object) -> Object:
+        """Give a review with its answer; raise ApiError if it is none."""
+        review = typed(body, resource.schema, resource.kind)
         spec = review.get("spec") or {}
-        if not isinstance(spec, dict):
-            raise bad_request("spec is not a mapping")
-        return {"metadata": {}, **review, "status": self._answers[kind](user, spec)}
+        return {"metadata": {}, **review, "status": self._answers[resource.kind](user, spec)}
 
     def _may(self, user: User, spec: Object) -> Object:
         is_allowed = allowed(self._storage, user, _attributes(spec))

@@ -32,7 +32,10 @@ def scaled(thing: Object, scale: Object, resource: Resource) -> Object:
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
         raise bad_request(f"spec.replicas: Invalid value: {replicas!r}: must be a whole number, and not negative")
-    return _with(thing, resource.scale_paths[0].split("."), replicas)
+    changed = _with(thing, resource.scale_paths[0].split("."), replicas)
+    # A Scale that was read earlier must not overwrite what was written since.
+    revision = (scale.get("metadata") or {}).get("resourceVersion") or thing["metadata"]["resourceVersion"]
+    return {**changed, "metadata": {**thing["metadata"], "resourceVersion": revision}}
 
 
 def _with(thing: Object, path: list[str], value: Any) -> Object:

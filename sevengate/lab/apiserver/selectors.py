@@ -102,8 +102,10 @@ _OPERATORS: Final = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotE
 
 
 def of_label_selector(selector: Object) -> Selector:
-    """Give the selector that a LabelSelector object describes."""
+    """Give the selector that a LabelSelector object describes; raise ApiError 400 if it describes none."""
     exact = [Requirement(key, "in", frozenset({value})) for key, value in (selector.get("matchLabels") or {}).items()]
+    if unknown := {rule["operator"] for rule in selector.get("matchExpressions") or ()} - _OPERATORS.keys():
+        raise bad_request(f"matchExpressions: {', '.join(sorted(unknown))} is not a valid label selector operator")
     rules = [
         Requirement(rule["key"], _OPERATORS[rule["operator"]], frozenset(rule.get("values") or ()))
         for rule in selector.get("matchExpressions") or ()

@@ -143,7 +143,7 @@ class Server:
         if call.subresource:
             return _json(msgspec.json.encode(await self.api.subresources.create(call, body)), 201)
         if not call.resource.is_stored:
-            return _json(msgspec.json.encode(self.api.reviews.answer(call.user, call.resource.kind, body)), 201)
+            return _json(msgspec.json.encode(self.api.reviews.answer(call.user, call.resource, body)), 201)
         return self._shown(call, shower, await self.api.verbs.create(call, body), 201)
 
     async def _patch(self, request: web.BaseRequest, call: Call, shower: Shower) -> web.Response:

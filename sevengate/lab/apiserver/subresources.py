@@ -12,6 +12,8 @@ from sevengate.lab.apiserver.calls import Call
 from sevengate.lab.apiserver.clock import written
 from sevengate.lab.apiserver.identity import AUDIENCE, Tokens
 from sevengate.lab.apiserver.removal import read_deletion
+from sevengate.lab.apiserver.schemas import built_in
+from sevengate.lab.apiserver.validation import typed
 from sevengate.lab.apiserver.verbs import Verbs
 
 #: How long a token lasts, in seconds.
@@ -30,18 +32,18 @@ class Subresources:
         """Do what a POST to a subresource asks for; raise ApiError 405 if it takes none."""
         match call.subresource:
             case "token":
-                return self._token(call, body)
+                return self._token(call, _message(body, "authentication.k8s.io", "TokenRequest"))
             case "binding":
-                return await self._bind(call, body)
+                return await self._bind(call, _message(body, "", "Binding"))
             case "eviction":
-                return await self._evict(call, body)
+                return await self._evict(call, _message(body, "policy", "Eviction"))
             case _:
                 raise method_not_allowed()
 
     def _token(self, call: Call, body: Object) -> Object:
         spec = body.get("spec") or {}
         seconds = spec.get("expirationSeconds") or _USUAL
-        if not isinstance(seconds, int) or seconds < _SHORTEST:
+        if seconds < _SHORTEST:
             raise bad_request(f"spec.expirationSeconds: may not specify a duration less than {_SHORTEST} seconds")
         account = self._verbs.get(call).object
         audiences = tuple(spec.get("audiences") or (AUDIENCE,))
@@ -70,3 +72,7 @@ class Subresources:
     async def _evict(self, call: Call, body: Object) -> Object:
         await self._verbs.delete(call, read_deletion(body.get("deleteOptions") or {}, call.query))
         return success("pods", "", call.name, "") | {"code": 201}
+
+
+def _message(body: Object, group: str, kind: str) -> Object:
+    return typed(body, built_in(group, "v1", kind), kind)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sevengate.lab.apiserver.answers import FieldError, Object
+from sevengate.lab.apiserver.answers import FieldError, Object, invalid
 from sevengate.lab.apiserver.schemas import ANY, Schema
 
 _TYPES: Final[dict[str, Callable[[Any], bool]]] = {
@@ -25,6 +25,17 @@ _TYPES: Final[dict[str, Callable[[Any], bool]]] = {
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "null": lambda value: value is None,
 }
+_INT_OR_STRING: Final = frozenset({"integer", "string"})
+
+
+def typed(value: Any, schema: Schema, kind: str) -> Object:
+    """Give a message that is answered and not stored; raise ApiError if a field of it has the wrong type."""
+    read, _ = prune(value, schema)
+    wrong = [error for error in check(read, schema) if error.cause == "FieldValueTypeInvalid"]
+    if wrong:
+        raise invalid(kind, "", "", wrong)
+    message: Object = read
+    return message
 
 
 def prune(value: Any, schema: Schema) -> tuple[Any, list[str]]:
@@ -108,11 +119,11 @@ def _joined(path: str, name: str) -> str:
 
 
 def _wrong_type(value: Any, schema: Schema, path: str) -> FieldError | None:
-    types = ("integer", "string") if schema.node.get("x-kubernetes-int-or-string") else schema.types
+    types = _INT_OR_STRING if schema.node.get("x-kubernetes-int-or-string") else schema.types
     # Absent and null are the same to Kubernetes, and null was taken out; what is left of it stands in a list.
-    if not types or any(_TYPES[name](value) for name in types if name != "null"):
+    if not types or any(_TYPES[name](value) for name in _TYPES.keys() & types - {"null"}):
         return None
-    wanted = ",".join(sorted(set(types) - {"null"}))
+    wanted = ",".join(sorted(types - {"null"}))
     message = f"Invalid value: {_shown(value)}: {path or 'the object'} must be of type {wanted}"
     return FieldError(path, "FieldValueTypeInvalid", message)
 
@@ -140,7 +151,10 @@ def _maximum(value: Any, limit: Any, node: Object) -> str:
 
 
 def _pattern(value: Any, pattern: Any, _node: Object) -> str:
-    return f"should match '{pattern}'" if isinstance(value, str) and not re.search(pattern, value) else ""
+    try:
+        return f"should match '{pattern}'" if isinstance(value, str) and not re.search(pattern, value) else ""
+    except re.error as error:
+        return f"should match '{pattern}', which is no pattern: {error}"
 
 
 def _sized(kind: type[Sized], word: str, sign: int) -> Callable[[Any, Any, Object], str]:

@@ -151,6 +151,7 @@ class Verbs:
         wanted = self._read(call, applied)
         if wanted["metadata"].get("managedFields"):
             raise bad_request("metadata.managedFields must be nil")
+        wanted = preparation.appliable(wanted, call.resource, call.subresource)
         writing = self._writing(call, APPLY)
 
         def merged(old: Object) -> Object:
@@ -280,7 +281,8 @@ class Verbs:
         stored = self.get(call)
         deletion.check(stored, call.resource.qualified)
         await self._admission.ask(call, "DELETE", None, call.resource.shown(stored.object))
-        if call.is_dry_run or self._storage.get(call.resource.shelf, call.key) is None:
+        deletion.check(self.get(call), call.resource.qualified)  # much may have happened while webhooks were asked
+        if call.is_dry_run:
             return stored
         return self._removal.delete(call.resource.shelf, call.key, deletion)
 

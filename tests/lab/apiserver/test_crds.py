@@ -150,3 +150,17 @@ async def test_a_definition_that_makes_no_sense_is_refused(lab: Lab) -> None:
         body = definition()
         body["spec"][name] = value
         assert (await lab.create(DEFINITIONS, body)).code == 422
+
+
+@in_lab
+async def test_a_pattern_or_type_that_cannot_be_read_lets_nothing_through(lab: Lab) -> None:
+    body = definition()
+    properties = body["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    properties["spec"] = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "pattern": "("}, "b": {"type": "odd"}},
+    }
+    await lab.create(DEFINITIONS, body)
+    for spec in ({"a": "x"}, {"b": "x"}):
+        refused = await lab.create(WIDGETS, {"metadata": {"name": "a"}, "spec": spec})
+        assert refused.code == 422

@@ -216,6 +216,55 @@ async def test_scale_is_an_object_of_its_own(lab: Lab) -> None:
 
 
 @in_lab
+async def test_a_scale_that_was_read_earlier_does_not_overwrite(lab: Lab) -> None:
+    await lab.create(DEPLOYMENTS, deployment("shop"))
+    scale = (await lab.get(f"{DEPLOYMENTS}/shop/scale")).body
+    await lab.merge(f"{DEPLOYMENTS}/shop", {"spec": {"replicas": 7}})
+    late = await lab.update(f"{DEPLOYMENTS}/shop/scale", scale | {"spec": {"replicas": 1}})
+    assert (late.code, (await lab.get(f"{DEPLOYMENTS}/shop")).body["spec"]["replicas"]) == (409, 7)
+
+
+@in_lab
+async def test_nobody_owns_a_status_that_came_through_the_wrong_door(lab: Lab) -> None:
+    status = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+    made = await lab.apply(f"{INGRESSES}/shop", ingress("shop") | {"status": status})
+    assert made.body["status"] == {"loadBalancer": {}}
+    assert "f:status" not in str(made.body["metadata"]["managedFields"])
+    bare = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "shop"}, "status": status}
+    published = await lab.apply(f"{INGRESSES}/shop/status", bare, fieldManager="publisher")
+    assert published.body["status"] == status
+    owners = {one["manager"]: one.get("subresource") for one in published.body["metadata"]["managedFields"]}
+    assert owners == {"test": None, "publisher": "status"}
+
+
+@in_lab
+async def test_odd_messages_to_subresources_and_reviews_are_refused(lab: Lab) -> None:
+    await lab.create(PODS, pod("one"))
+    await lab.create("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "bob"}})
+    reviews = "/apis/authorization.k8s.io/v1"
+    for path, body in (
+        (f"{PODS}/one/binding", {"target": []}),
+        (f"{PODS}/one/binding", {}),
+        (f"{PODS}/one/eviction", {"deleteOptions": {"gracePeriodSeconds": "x"}}),
+        ("/api/v1/namespaces/default/serviceaccounts/bob/token", {"spec": {"expirationSeconds": "x"}}),
+        ("/api/v1/namespaces/default/serviceaccounts/bob/token", {"spec": {"expirationSeconds": 1}}),
+        (f"{reviews}/selfsubjectaccessreviews", {"spec": []}),
+        (f"{reviews}/subjectaccessreviews", {"spec": {"groups": 1}}),
+        (f"{reviews}/subjectaccessreviews", {"spec": {"resourceAttributes": {"verb": []}}}),
+    ):
+        answer = await lab.create(path, body)
+        assert (path, answer.code in {400, 422}) == (path, True), answer.body
+    assert (await lab.get(f"{PODS}/one")).code == 200
+
+
+@in_lab
+async def test_a_selector_with_an_unknown_operator_is_refused(lab: Lab) -> None:
+    body = deployment("shop")
+    body["spec"]["selector"]["matchExpressions"] = [{"key": "app", "operator": "Like", "values": ["shop"]}]
+    assert (await lab.create(DEPLOYMENTS, body)).code == 400
+
+
+@in_lab
 async def test_the_three_patches_differ_in_what_becomes_of_lists(lab: Lab) -> None:
     await lab.create(DEPLOYMENTS, deployment("shop"))
     side = {"spec": {"template": {"spec": {"containers": [{"name": "side", "image": "side:1"}]}}}}
