@@ -68,6 +68,7 @@ class Election:
         self._seen_at = clock()
         self._leads_until = -math.inf
         self._was_leader = False
+        self._trouble = ""
 
     @property
     def is_leader(self) -> bool:
@@ -86,17 +87,30 @@ class Election:
             # It may lead again in a moment, but what was to be written meanwhile was not.
             log.warning("the lease was not renewed in time; this controller writes nothing until it is")
             self._was_leader = False
+        self._tell_trouble(await self._attempt())
+        if self.is_leader != self._was_leader:
+            self._was_leader = self.is_leader
+            log.info("this controller %s the leader", "is" if self._was_leader else "is no longer")
+            self.tell()
+
+    async def _attempt(self) -> str:
+        """Give what kept us from reading or writing the Lease, or ""."""
         try:
             async with asyncio.timeout(self._ttl * _TRY):
                 await self._take_or_renew()
         except ConflictError:
             log.debug("another candidate was quicker")
-        except (ClusterError, TimeoutError, msgspec.DecodeError) as error:
-            log.warning("the lease %s/%s cannot be read or written: %s", self._namespace, self._name, error)
-        if self.is_leader != self._was_leader:
-            self._was_leader = self.is_leader
-            log.info("this controller %s the leader", "is" if self._was_leader else "is no longer")
-            self.tell()
+        except TimeoutError:
+            return "no answer in time"
+        except (ClusterError, msgspec.DecodeError) as error:
+            return str(error)
+        return ""
+
+    def _tell_trouble(self, trouble: str) -> None:
+        """Say once what is wrong, however long it lasts."""
+        if trouble and not self._trouble:
+            log.warning("the lease %s/%s cannot be read or written: %s", self._namespace, self._name, trouble)
+        self._trouble = trouble
 
     async def release(self) -> None:
         """Give the Lease back, so that the next leader need not wait; say nothing if that fails."""

@@ -52,7 +52,10 @@ class StatusWriter:
         self._wish = _Wish()
         self._came = asyncio.Event()
         self._leaving: dict[str, tuple[str, ...]] = {}
+        self._trouble = ""
         self._answered: dict[str, Ingress] = {}
+        # Written to, but there was no answer, or we were cancelled before it came.
+        self._uncertain: set[str] = set()
         # What was said of each, and how often it had to be said.
         self._said: dict[str, tuple[tuple[str, ...], int]] = {}
 
@@ -63,6 +66,7 @@ class StatusWriter:
         before = self._wish
         for key in set(before.served) - set(served) if before.addresses else ():
             self._leaving[key] = before.addresses or ()
+            self._said.pop(key, None)
         self._wish = _Wish(ingresses, served, addresses)
         self.look()
 
@@ -83,9 +87,19 @@ class StatusWriter:
         """Take our addresses out of all statuses: nobody serves them any more."""
         addresses = self._wish.addresses
         if addresses and self._is_leader():
+            await self._learn_outcomes()
             self._leaving |= dict.fromkeys(self._wish.served, addresses)
             self._wish = msgspec.structs.replace(self._wish, served=frozenset())
             await self._write_all(list(self._writes()))
+
+    async def _learn_outcomes(self) -> None:
+        """Read those Ingresses of which nobody knows whether our last write has reached them."""
+        for key in list(self._uncertain):
+            namespace, _, name = key.partition("/")
+            try:
+                self._take_answer(key, await self._client.get(INGRESSES.path(namespace, name)))
+            except ClusterError as error:
+                log.info("Ingress %s cannot be read: %s", key, error)
 
     def _writes(self) -> Iterator[_Write]:
         wish = self._wish
@@ -120,39 +134,54 @@ class StatusWriter:
         """Say whether everything was written, or is no longer to be."""
         limit = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(write: _Write) -> bool:
+        async def one(write: _Write) -> ClusterError | None:
             async with limit:
-                return not self._is_leader() or await self._write(write)
+                return await self._write(write) if self._is_leader() else None
 
-        done = all(await asyncio.gather(*map(one, writes)))
-        if done:
+        faults = [fault for fault in await asyncio.gather(*map(one, writes)) if fault]
+        self._tell(faults)
+        if not faults:
             self._backoff.reset()
-        return done
+        return not faults
 
-    async def _write(self, write: _Write) -> bool:
+    async def _write(self, write: _Write) -> ClusterError | None:
+        """Write one status; give what kept us from it, if it is to be tried again."""
         metadata, key = write.ingress.metadata, write.ingress.key
         body = {
             "metadata": {"resourceVersion": metadata.resource_version},
             "status": {"loadBalancer": {"ingress": [_point(one) for one in write.addresses] or None}},
         }
+        self._uncertain.add(key)
         try:
             answer = await self._client.merge(INGRESSES.path(metadata.namespace, metadata.name, "status"), body)
         except (ConflictError, NotFoundError):
             # It has changed or gone, and the watch will tell.
-            return True
-        except ForbiddenError:
-            log.warning("statuses cannot be written: no RBAC rule gives verb patch on ingresses/status")
-            return False
+            self._uncertain.discard(key)
+            return None
         except ClusterError as error:
-            log.warning("the status of %s could not be written: %s", write.ingress.ref, error)
-            return False
-        written = decode_json(INGRESSES.api_version, INGRESSES.kind, answer, Report())
-        if isinstance(written, Ingress):
-            self._answered[key] = written
+            return error
+        self._take_answer(key, answer)
         if self._leaving.pop(key, None) is None:
             said, times = self._said.get(key, ((), 0))
             self._said[key] = write.addresses, times + 1 if said == write.addresses else 1
-        return True
+        return None
+
+    def _take_answer(self, key: str, answer: bytes) -> None:
+        self._uncertain.discard(key)
+        now = decode_json(INGRESSES.api_version, INGRESSES.kind, answer, Report())
+        if isinstance(now, Ingress):
+            self._answered[key] = now
+
+    def _tell(self, faults: list[ClusterError]) -> None:
+        """Say once that statuses cannot be written, and once that they can again."""
+        trouble = type(faults[0]).__name__ if faults else ""
+        if faults and trouble != self._trouble:
+            is_denied = isinstance(faults[0], ForbiddenError)
+            why = "no RBAC rule gives verb patch on ingresses/status" if is_denied else str(faults[0])
+            log.warning("%d statuses cannot be written: %s", len(faults), why)
+        elif self._trouble and not faults:
+            log.info("statuses are written again")
+        self._trouble = trouble
 
 
 def _version(ingress: Ingress) -> int:

@@ -197,6 +197,17 @@ def test_a_lease_that_cannot_be_read_makes_no_leader() -> None:
     play(scenario)
 
 
+def test_an_outage_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(those: Candidates) -> None:
+        one, _ = those.join("one")
+        those.server.refuse("/leases", status=403, times=5)
+        for _ in range(6):
+            await one.step()
+
+    play(scenario)
+    assert caplog.text.count("cannot be read or written") == 1
+
+
 def test_it_tells_when_it_begins_and_ceases_to_lead() -> None:
     async def scenario(those: Candidates) -> None:
         (one, clock_of_one), (two, clock_of_two) = those.join("one"), those.join("two")

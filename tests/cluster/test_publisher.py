@@ -149,6 +149,17 @@ def test_a_write_that_failed_is_tried_again(status: int) -> None:
     play(scenario)
 
 
+def test_what_is_denied_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(server: ApiServer, client: Client) -> None:
+        server.refuse("PATCH", status=403, times=3)
+        async with gate(client):
+            await until(lambda: status_of(server) == OURS == status_of(server, "default/new"))
+
+    server = play(scenario, ingress("new"))
+    assert len(writes(server)) >= 5
+    assert caplog.text.count("no RBAC rule gives verb patch on ingresses/status") == 1
+
+
 def test_it_does_not_fight_with_somebody_who_overwrites_it() -> None:
     async def scenario(server: ApiServer, client: Client) -> None:
         async with gate(client):
@@ -183,6 +194,18 @@ def test_the_last_controller_takes_its_addresses_out_of_statuses() -> None:
     async def scenario(server: ApiServer, client: Client) -> None:
         async with gate(client, msgspec.structs.replace(GIVEN, pod="gate/gate-1")):
             await until(lambda: status_of(server) == OURS)
+        assert status_of(server) == []
+
+    play(scenario, pod("gate-1", "a"))
+
+
+def test_a_write_whose_answer_never_came_is_taken_back_too() -> None:
+    async def scenario(server: ApiServer, client: Client) -> None:
+        async with gate(client, msgspec.structs.replace(GIVEN, pod="gate/gate-1")):
+            # The server has written; neither its answer nor the watch has come to us yet.
+            await until(lambda: bool(writes(server)))
+            while not status_of(server):  # noqa: ASYNC110 - one turn of the loop later it would be another case
+                await asyncio.sleep(0)
         assert status_of(server) == []
 
     play(scenario, pod("gate-1", "a"))
