@@ -181,8 +181,7 @@ class Server:
             body = shower.one(stored, self.api.clock())
         response = _json(body, code)
         for warning in call.warnings:
-            quoted = warning.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-            response.headers.add("Warning", f'299 - "{quoted}"')
+            response.headers.add("Warning", f"299 - {_quoted(warning)}")
         return response
 
     async def _watch(
@@ -195,15 +194,14 @@ class Server:
         left = rule.cut_after if rule else None
         try:
             async for lines in watch.lines():
-                if left is not None:
-                    pieces = lines.splitlines(keepends=True)
-                    await response.write(b"".join(pieces[:left]))
-                    left -= len(pieces)
-                    if left <= 0:
-                        _break(request)
-                        break
+                if left is None:
+                    await response.write(lines)
                     continue
-                await response.write(lines)
+                kept, left = _cut(lines, left)
+                await response.write(kept)
+                if not left:
+                    _break(request)
+                    break
         except ConnectionError:
             pass  # the client has gone, which is how watches end
         finally:
@@ -222,6 +220,18 @@ def _user(request: web.BaseRequest, api: Api) -> User:
 def _break(request: web.BaseRequest) -> None:
     if isinstance(request.transport, asyncio.Transport):
         request.transport.abort()
+
+
+def _cut(lines: bytes, most: int) -> tuple[bytes, int]:
+    """Give at most so many lines, and how many more may follow."""
+    pieces = lines.splitlines(keepends=True)
+    return b"".join(pieces[:most]), max(0, most - len(pieces))
+
+
+def _quoted(text: str) -> str:
+    """Write text for a Warning header (RFC 9110, quoted-string); what cannot stand in one becomes a question mark."""
+    plain = "".join(character if character.isprintable() else "?" for character in text)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 async def _body(request: web.BaseRequest) -> bytes:

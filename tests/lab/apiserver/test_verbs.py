@@ -126,6 +126,17 @@ async def test_unknown_fields_are_refused_told_or_passed_over_as_asked(lab: Lab)
 
 
 @in_lab
+async def test_a_field_name_cannot_write_headers(lab: Lab) -> None:
+    made = await lab.create(CONFIG_MAPS, config_map("a") | {"x\r\nSet-Cookie: a=b": 1, 'quote" \\': 2})
+    assert made.code == 201
+    assert "Set-Cookie" not in made.headers
+    assert made.headers.getall("Warning") == [
+        '299 - "unknown field \\"x??Set-Cookie: a=b\\""',
+        '299 - "unknown field \\"quote\\" \\\\\\""',
+    ]
+
+
+@in_lab
 async def test_a_write_from_an_outdated_object_is_a_conflict(lab: Lab) -> None:
     first = await lab.create(CONFIG_MAPS, config_map("a", x="1"))
     await lab.update(f"{CONFIG_MAPS}/a", first.body | {"data": {"x": "2"}})
