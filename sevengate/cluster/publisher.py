@@ -48,23 +48,25 @@ class Publisher:
         self._election = Election(client, f"{namespace}/{options.election_id}", instance, options.election_ttl)
         self._statuses = StatusWriter(client, self._is_leader)
         self._events = EventWriter(client, self._is_leader, instance)
-        self._election.tell = self._publish
+        self._election.tell = self._begin_or_cease_to_lead
         self._snapshot = Snapshot()
         self._ours: Mapping[str, bool] = {}
+        # None until something was compiled: before that nobody knows which Ingresses are served.
+        self._served: frozenset[str] | None = None
         self._diagnostics: tuple[Diagnostic, ...] = ()
-        self._is_compiled = False
 
     def look_at(self, snapshot: Snapshot) -> None:
         """Take in what there is now."""
         self._snapshot = snapshot
-        self._publish()
+        self._publish_statuses()
 
     def take(self, ours: Mapping[str, bool], diagnostics: Iterable[Diagnostic]) -> None:
         """Take in which Ingresses are ours, by key, and whether they are served; and what is wrong with objects."""
         self._ours = ours
+        self._served = frozenset(key for key, is_served in ours.items() if is_served)
         self._diagnostics = tuple(diagnostics)
-        self._is_compiled = True
-        self._publish()
+        self._publish_statuses()
+        self._events.tell(self._complaints())
 
     async def run(self) -> None:
         """Publish, until cancelled."""
@@ -90,15 +92,14 @@ class Publisher:
     def _has_peers(self) -> bool:
         return any(pod.ready and key != self._options.pod for key, pod in self._snapshot.pods.items())
 
-    def _publish(self) -> None:
-        # Before the first compilation nobody knows which Ingresses are ours.
-        if not self._is_compiled:
-            return
-        if self._options.update_status:
-            served = frozenset(key for key, is_served in self._ours.items() if is_served)
-            where = addresses(self._options.publishing, self._snapshot)
-            self._statuses.wish(self._snapshot.ingresses, served, where)
+    def _begin_or_cease_to_lead(self) -> None:
+        self._statuses.look()
         self._events.tell(self._complaints())
+
+    def _publish_statuses(self) -> None:
+        if self._options.update_status and self._served is not None:
+            where = addresses(self._options.publishing, self._snapshot)
+            self._statuses.wish(self._snapshot.ingresses, self._served, where)
 
     def _complaints(self) -> Iterator[Complaint]:
         """Give what an object's owner should know; Ingresses that are not ours are none of our business."""

@@ -64,6 +64,8 @@ class StatusWriter:
     ) -> None:
         """Tell what is there, what of it is served, and where; None for addresses leaves statuses as they are."""
         before = self._wish
+        if ingresses is before.ingresses and served is before.served and addresses == before.addresses:
+            return
         for key in set(before.served) - set(served) if before.addresses else ():
             self._leaving[key] = before.addresses or ()
             self._said.pop(key, None)
