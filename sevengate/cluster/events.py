@@ -39,11 +39,10 @@ Complaint = tuple[AnyObject, Diagnostic]
 class EventWriter:
     """Tells complaints to the API server; `instance` is the pod or machine that we are."""
 
-    def __init__(self, client: Client, is_leader: Callable[[], bool], instance: str, *, pause: float = PAUSE) -> None:
+    def __init__(self, client: Client, is_leader: Callable[[], bool], instance: str) -> None:
         self._client = client
         self._is_leader = is_leader
         self._instance = instance
-        self._pause = pause
         self._waiting: deque[dict[str, Any]] = deque()
         self._told: dict[str, None] = {}
         self._came = asyncio.Event()
@@ -64,7 +63,7 @@ class EventWriter:
             self._came.clear()
             while self._waiting:
                 await self._send(self._waiting.popleft())
-                await asyncio.sleep(self._pause)
+                await asyncio.sleep(PAUSE)
 
     async def _send(self, event: dict[str, Any]) -> None:
         try:

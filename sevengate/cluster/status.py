@@ -45,10 +45,10 @@ class _Write(msgspec.Struct, frozen=True):
 class StatusWriter:
     """Brings the statuses to what was last wished for."""
 
-    def __init__(self, client: Client, is_leader: Callable[[], bool], backoff: Backoff | None = None) -> None:
+    def __init__(self, client: Client, is_leader: Callable[[], bool]) -> None:
         self._client = client
         self._is_leader = is_leader
-        self._backoff = backoff or Backoff(0.5, 60.0)
+        self._backoff = Backoff(0.5, 60.0)
         self._wish = _Wish()
         self._came = asyncio.Event()
         self._leaving: dict[str, tuple[str, ...]] = {}

@@ -302,6 +302,14 @@ def test_several_files_are_joined_and_the_first_decides(tmp_path: Path) -> None:
     assert asyncio.run(access.credentials.current()).authorization == "Bearer of the second"
 
 
+def test_another_context_than_the_current_one_can_be_named(tmp_path: Path) -> None:
+    plain = config({"server": "https://api.example"}, {"token": "mine"})
+    plain["contexts"].append({"name": "there", "context": {"cluster": "one", "namespace": "shop"}})
+    access = load_kubeconfig([write(tmp_path, plain)], "there")
+    assert access.namespace == "shop"
+    assert asyncio.run(access.credentials.current()).authorization == ""
+
+
 def test_the_variable_kubeconfig_names_files_of_which_some_may_be_missing(tmp_path: Path) -> None:
     file = write(tmp_path, config({"server": "https://api.example"}, {}))
     environment = {"KUBECONFIG": f"{tmp_path}/missing{os.pathsep}{file}"}
