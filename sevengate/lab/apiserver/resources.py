@@ -25,7 +25,6 @@ class Column(msgspec.Struct, frozen=True):
     type: str
     path: str
     priority: int = 0
-    description: str = ""
 
 
 class Conversion(msgspec.Struct, frozen=True):
@@ -196,14 +195,6 @@ class Resources:
     def get(self, group: str, version: str, plural: str) -> Resource | None:
         """Give a type by its names in a URL, or None."""
         return self._by_place.get((group, version, plural))
-
-    def of_kind(self, api_version: str, kind: str) -> Resource | None:
-        """Give a type by what its objects say of themselves, or None."""
-        return next((one for one in self if one.api_version == api_version and one.kind == kind), None)
-
-    def of_shelf(self, shelf: Shelf) -> Resource | None:
-        """Give the type, in some version, whose objects stand on a shelf; None if it is served no more."""
-        return next((one for one in self if one.shelf == shelf and one.conversion is None), None)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._by_place.values())
