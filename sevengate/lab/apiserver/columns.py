@@ -12,6 +12,7 @@ import msgspec
 
 from sevengate.lab.apiserver.answers import Object
 from sevengate.lab.apiserver.durations import age, short
+from sevengate.lab.apiserver.events import to_core
 
 NONE: Final = "<none>"
 _NO: Final[Object] = {}
@@ -258,7 +259,8 @@ def _endpoint_slice(one: Object, now: datetime) -> list[Any]:
     ]
 
 
-def _event(event: Object, now: datetime) -> list[Any]:
+def _event(shown: Object, now: datetime) -> list[Any]:
+    event = to_core(shown)
     about = event.get("involvedObject") or {}
     last = event.get("lastTimestamp") or event.get("eventTime")
     component = _at(event, "source.component") or event.get("reportingComponent", "")

@@ -1,7 +1,7 @@
 """Events are one type under two names: the core group's and that of events.k8s.io, whose fields are called otherwise.
 
 Takes an Event of events.k8s.io/v1 and gives the core one that is stored, and back. Pure; `resources` keeps the pair of
-functions as the type's Conversion. Source: the API reference of both types.
+functions as the type's Conversion, and `columns` prints both types as the core's. Source: the API reference of both.
 """
 
 from typing import Final
@@ -22,7 +22,8 @@ _NAMES: Final = {
 _BACK: Final = {core: new for new, core in _NAMES.items()}
 
 
-def _to_core(event: Object) -> Object:
+def to_core(event: Object) -> Object:
+    """Give an Event with the core group's names; one that has them already stays as it is."""
     renamed = {_NAMES.get(name, name): value for name, value in event.items()}
     return renamed | {"apiVersion": "v1"}
 
@@ -33,5 +34,5 @@ def _from_core(event: Object) -> Object:
 
 
 CONVERSIONS: Final = {
-    ("events.k8s.io/v1", "Event"): (("", "events"), Conversion(to_stored=_to_core, from_stored=_from_core))
+    ("events.k8s.io/v1", "Event"): (("", "events"), Conversion(to_stored=to_core, from_stored=_from_core))
 }

@@ -74,6 +74,15 @@ def test_an_ingress_shows_hosts_class_and_ports() -> None:
     assert shown("networking.k8s.io/v1", "Ingress", spec={"defaultBackend": {}})["Hosts"] == "*"
 
 
+def test_an_event_shows_the_same_under_both_of_its_names() -> None:
+    about = {"kind": "Ingress", "name": "shop"}
+    said = {"type": "Warning", "reason": "Odd", "eventTime": "2026-01-01T23:00:00Z"}
+    core = shown("v1", "Event", involvedObject=about, message="no port", reportingComponent="gate", **said)
+    new = shown("events.k8s.io/v1", "Event", regarding=about, note="no port", reportingController="gate", **said)
+    assert new == core
+    assert [new[title] for title in ("Object", "Message", "Source")] == ["ingress/shop", "no port", "gate"]
+
+
 def test_a_node_shows_its_roles_and_state() -> None:
     resource = next(one for one in RESOURCES if one.kind == "Node")
     metadata = META | {"labels": {"node-role.kubernetes.io/control-plane": ""}}
