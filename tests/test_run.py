@@ -258,8 +258,9 @@ def test_diagnostics_name_file_and_line_and_say_what_helps(manifests: Path, temp
         assert running.get("shop.example").status == 503
 
 
-def test_a_taken_port_ends_it_with_the_owner_named(manifests: Path, temporary: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_taken_port_ends_it_with_the_owner_named(manifests: Path, temporary: str, *, shared: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=shared) as taken:
         port = taken.getsockname()[1]
         running = Running(manifests, temporary, http=port)
         assert running.end() != 0

@@ -38,7 +38,7 @@ from sevengate.nginx.documents import (
 )
 from sevengate.nginx.installation import Installation, NginxError
 from sevengate.nginx.ledger import LARGEST, Difference, Ledger, dictionary_size, is_tight
-from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready, Runtime
+from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready, Runtime, refuse_taken
 from sevengate.nginx.resolve import Resolver
 from sevengate.nginx.selfsigned import self_signed
 from sevengate.nginx.static import Place, default_profile, static_conf
@@ -64,6 +64,12 @@ class Listen(msgspec.Struct, frozen=True):
     http_port: int = 80
     https_port: int = 443
     default_port: int = 8181
+
+    @property
+    def sockets(self) -> tuple[tuple[str, int], ...]:
+        """All addresses with all ports."""
+        ports = (self.http_port, self.https_port, self.default_port)
+        return tuple((address, port) for address in self.addresses for port in ports)
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -326,6 +332,8 @@ class DataPlane:
         self.runtime.write("default.key", certificate.key.pem)
         self.generation = 0
         self._ledger.replace({})
+        for address, port in self._listen.sockets:
+            refuse_taken(address, port)
         await self._process.test(wanted.conf)
         await self._process.start(wanted.conf, self._answers(conf_id))
         self._running = wanted

@@ -9,6 +9,7 @@ is static.py's; what is said over the control socket is control.py's; starting a
 import asyncio
 import contextlib
 import ctypes
+import errno
 import logging
 import os
 import re
@@ -292,12 +293,33 @@ def _parsed(line: bytes | str) -> tuple[str, str]:
     return (found["level"], found["text"]) if found else ("error", text.removeprefix("nginx: "))
 
 
+def refuse_taken(address: str, port: int) -> None:
+    """Raise AddressTakenError if somebody listens there (an IPv6 address comes in brackets).
+
+    With `reuseport` NGINX would share the port with another NGINX of the same user, and neither would say so.
+    """
+    host = address.strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        if probe.family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise _taken(f"{address}:{port}") from error
+
+
+def _taken(address: str) -> AddressTakenError:
+    host, _, port = address.rpartition(":")
+    owner = ports.listener(host.strip("[]"), int(port)) if port.isdecimal() else ""
+    return AddressTakenError(f"{address} is taken by {owner or 'another process'}")
+
+
 def _raise_for_address(complaints: Iterable[str]) -> None:
     for complaint in complaints:
         if taken := _TAKEN.search(complaint):
-            host, _, port = taken["address"].rpartition(":")
-            owner = ports.listener(host.strip("[]"), int(port)) if port.isdecimal() else ""
-            raise AddressTakenError(f"{taken['address']} is taken by {owner or 'another process'}")
+            raise _taken(taken["address"])
         if forbidden := _FORBIDDEN.search(complaint):
             raise AddressTakenError(
                 f"not allowed to listen at {forbidden['address']}: ports below 1024 need root or CAP_NET_BIND_SERVICE"

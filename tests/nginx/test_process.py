@@ -15,7 +15,7 @@ import pytest
 from sevengate.nginx.conf import Directive, Expr, write
 from sevengate.nginx.installation import APT_COMMAND, NginxError, NginxMissingError, find_installation
 from sevengate.nginx.ports import group_members
-from sevengate.nginx.process import AddressTakenError, ConfRejectedError, NginxProcess, Ready, Runtime
+from sevengate.nginx.process import AddressTakenError, ConfRejectedError, NginxProcess, Ready, Runtime, refuse_taken
 from tests.waiting import free_port, until
 
 
@@ -191,6 +191,19 @@ def test_a_taken_port_is_named_with_its_owner(runtime: Runtime) -> None:
 
         with pytest.raises(AddressTakenError, match=rf"127\.0\.0\.1:{port} is taken by .*\(pid {os.getpid()}\)"):
             asyncio.run(run())
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_a_port_that_another_nginx_would_share_is_taken_all_the_same(family: int, address: str) -> None:
+    with socket.socket(family) as sharing:
+        sharing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sharing.bind((address, 0))
+        sharing.listen()
+        port = sharing.getsockname()[1]
+        written = f"[{address}]" if ":" in address else address
+        with pytest.raises(AddressTakenError, match=rf":{port} is taken by .*\(pid {os.getpid()}\)"):
+            refuse_taken(written, port)
+    refuse_taken(written, port)
 
 
 def test_a_port_that_only_root_may_have_is_told_as_that(runtime: Runtime, tmp_path: Path) -> None:
