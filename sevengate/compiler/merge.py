@@ -71,11 +71,13 @@ class _Contest:
         self._app_root: Route | None = None
         self._winners: dict[PathMatch, Claim] = {}
         self._closed: dict[PathMatch, str] = {}
+        self._created: dict[ObjectRef, str] = {}
         self._reports: defaultdict[str, Report] = defaultdict(Report)
 
     def enter(self, claimant: Claimant, claims: HostClaims) -> None:
         """Take in the wishes of one more Ingress, which is younger than those before."""
         (self._canaries if claimant.wishes.canary else self._primaries).append((claimant, claims))
+        self._created[claimant.ref], _ = claimant.seniority
 
     def decide(self, certificate: str) -> Merged:
         """Let the claims compete."""
@@ -191,9 +193,17 @@ class _Contest:
             "ingress/conflict",
             where,
             f"{what} of {self._called} already belongs to {winner}",
-            hint="the older object wins" if winner != claimant.ref else "the first one counts",
+            hint=self._why_won(claimant, winner),
             winner=winner,
         )
+
+    def _why_won(self, claimant: Claimant, winner: ObjectRef) -> str:
+        if winner == claimant.ref:
+            return "the first one counts"
+        created, _ = claimant.seniority
+        if self._created[winner] == created:
+            return "both are of one age, and of such the one whose namespace/name sorts last wins"
+        return "the older object wins"
 
     def _complain_of_loneliness(self, claim: Claim) -> None:
         self._reports[claim.claimant.key].error(
