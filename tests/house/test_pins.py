@@ -31,6 +31,6 @@ def test_what_runs_is_pinned_alike_in_both_lists() -> None:
 
 
 def test_every_pin_has_a_hash() -> None:
-    for file in ("requirements.txt", "constraints.txt"):
+    for file in ("requirements.txt", "constraints.txt", "tools/programs.txt"):
         packages = re.split(r"^(?=[a-z0-9])", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
         assert [package for package in packages if package.strip() and "--hash=sha256:" not in package] == []
