@@ -44,12 +44,30 @@ def test_a_backend_that_wants_tls_does_not_understand_http(
 def test_a_backend_that_speaks_no_tls_is_a_502(
     cluster: Cluster, scripted: ScriptedBackends, error_log: ErrorLog
 ) -> None:
+    # As a web server does, it reads what it cannot understand before it says so, and leaves nothing unread: a reset
+    # could overtake its words.
     def plain(peer: Peer) -> None:
+        peer.read(1)
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        peer.until_closed()
 
     cluster.serve(scripted.start(plain), annotations={"backend-protocol": "HTTPS"})
     assert cluster.name() == 502
     error_log.expect("SSL_do_handshake")
+
+
+def test_what_a_backend_says_before_its_tls_handshake_is_no_answer(
+    cluster: Cluster, scripted: ScriptedBackends, error_log: ErrorLog
+) -> None:
+    # Whoever can write into the connection could answer for the backend (CVE-2026-1642). NGINX finds such words before
+    # it begins the handshake or, if they come a little later, in place of the handshake's answer.
+    def early(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        peer.until_closed()
+
+    cluster.serve(scripted.start(early), annotations={"backend-protocol": "HTTPS"})
+    assert cluster.ask().status == 502
+    error_log.expect("upstream prematurely sent response|SSL_do_handshake")
 
 
 def test_routes_with_and_without_tls_do_not_share_connections(
