@@ -31,6 +31,7 @@ from sevengate.cluster.errors import (
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
+STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
 #: A line of a watch is one object; etcd takes none of more than a few MB, so more is no watch.
 LONGEST_LINE: Final = 64 * 1024 * 1024
 
@@ -57,8 +58,10 @@ class _Request(msgspec.Struct, frozen=True):
 class Client:
     """Talks to one API server; an async context that holds the connections."""
 
-    def __init__(self, access: Access, timing: ClientTiming | None = None) -> None:
+    def __init__(self, access: Access, timing: ClientTiming | None = None, manager: str = "sevengate") -> None:
+        """`manager` is under whose name the API server notes what fields were written."""
         self._access = access
+        self._manager = manager
         self._timing = timing or ClientTiming()
         self._session: aiohttp.ClientSession | None = None
         self._tls: tuple[Credential, ssl.SSLContext] | None = None
@@ -99,6 +102,15 @@ class Client:
         """Change the fields that `body` names (RFC 7386)."""
         return await self._write("PATCH", path, body, MERGE_PATCH)
 
+    async def merge_lists(self, path: str, body: object) -> bytes:
+        """Change the fields that `body` names, where items of a list are told apart by keys (a strategic patch)."""
+        return await self._write("PATCH", path, body, STRATEGIC_PATCH)
+
+    async def delete(self, path: str, options: Mapping[str, object]) -> bytes:
+        """Remove an object, as DeleteOptions say; what comes back is the object that waits to go, or a Status."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+        return await self._write("DELETE", path, body, JSON)
+
     async def watch(self, path: str, params: Mapping[str, str], idle: float) -> AsyncGenerator[list[bytes], None]:
         """Give the lines of a watch as they come, those together that came together; end when the server ends it.
 
@@ -112,7 +124,7 @@ class Client:
                 yield lines
 
     async def _write(self, method: str, path: str, body: object, content_type: str) -> bytes:
-        params = {"fieldManager": "sevengate"}
+        params = {} if method == "DELETE" else {"fieldManager": self._manager}
         headers = {"Content-Type": content_type}
         return await self._insist(_Request(method, path, params, self._whole(), msgspec.json.encode(body), headers))
 

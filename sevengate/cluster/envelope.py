@@ -89,7 +89,7 @@ def read_line(line: bytes) -> Line:
     return read
 
 
-def identity_of(raw: msgspec.Raw) -> Identity:
+def identity_of(raw: bytes | msgspec.Raw) -> Identity:
     """Read who an object is, as far as that can be read."""
     try:
         return _identified.decode(raw).metadata

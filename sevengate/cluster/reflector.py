@@ -1,10 +1,12 @@
 """One reflector keeps up with one Selection: it lists all objects once, then follows what the server says changed.
 
-It gives Events (an object as it is now, or Deleted) to `deliver`. A server that can streams the list as the start of a
-watch (sendInitialEvents), others give it in pages. A watch that ends, breaks or falls silent is resumed at the last
-resourceVersion; when that is too old (410, as a status or as an event) everything is listed again and compared, so that
-no delete is missed. Between two tries there is always a pause. A refusal (403) becomes a Diagnostic that names the
-missing rule, and what was read before stays. What an event means is decided in known.py, how lines look in envelope.py.
+It gives each object as it is now, decoded, or Deleted, to `deliver`. A server that can streams the list as the start
+of a watch (sendInitialEvents), others give it in pages. A watch that ends, breaks or falls silent is resumed at the
+last resourceVersion; when that is too old (410, as a status or as an event) everything is listed again and compared,
+so that no delete is missed. Between two tries there is always a pause. A refusal (403) becomes a Diagnostic that names
+the missing rule, and what was read before stays. What an event means is decided in known.py, how lines look in
+envelope.py. Who writes as well may tell it what came of a write (`learn`, `learn_gone`) and need not wait for the
+watch to say so.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Final, NoReturn
+from typing import Final, Generic, NoReturn, TypeVar
 
 import msgspec
 
@@ -29,10 +31,12 @@ from sevengate.cluster.errors import (
     NotFoundError,
     StreamError,
 )
-from sevengate.cluster.known import Known
+from sevengate.cluster.known import Decode, Known, number_of
 from sevengate.cluster.resources import Selection
 from sevengate.diagnostics import Diagnostic, Severity, Where
-from sevengate.kube.snapshot import Deleted, Event
+from sevengate.kube.snapshot import Deleted
+
+T = TypeVar("T")
 
 log = logging.getLogger("sevengate.cluster")
 
@@ -58,19 +62,21 @@ class Timing(msgspec.Struct, frozen=True):
     healthy: float = 10.0
 
 
-class Reflector:
+class Reflector(Generic[T]):
     """Follows one Selection; `is_synced` once all was listed, or is denied and not required."""
 
     def __init__(
         self,
         client: Client,
         selection: Selection,
-        deliver: Callable[[Sequence[Event]], None],
+        decode: Decode[T],
+        deliver: Callable[[Sequence[T | Deleted]], None],
         timing: Timing | None = None,
     ) -> None:
         self.selection = selection
         self.is_synced = False
-        self.known = Known(selection.resource)
+        self._decode = decode
+        self.known = self._nothing()
         self._client = client
         self._deliver = deliver
         self._timing = timing or Timing()
@@ -86,6 +92,15 @@ class Reflector:
             yield self._refusal
         for complaints in self.known.complaints.values():
             yield from complaints
+
+    def learn(self, raw: bytes) -> None:
+        """Take in an object as a write of our own gave it back, unless the watch is past that already."""
+        if self.is_synced and number_of(identity_of(raw).resource_version or "") > number_of(self._version):
+            self._deliver(self.known.put(msgspec.Raw(raw)))
+
+    def learn_gone(self, key: str) -> None:
+        """Take in that a write of our own removed an object."""
+        self._deliver(self.known.drop(key))
 
     async def run(self) -> NoReturn:
         """Keep up, for ever."""
@@ -117,8 +132,11 @@ class Reflector:
             await self._list()
         await self._watch()
 
+    def _nothing(self) -> Known[T]:
+        return Known(self.selection.resource, self._decode)
+
     async def _list(self) -> None:
-        fresh, events = Known(self.selection.resource), list[Event]()
+        fresh, events = self._nothing(), list[T | Deleted]()
         params = {**self.selection.params, "limit": PAGE}
         while True:
             page = read_page(await self._client.get(self.selection.path, params))
@@ -129,7 +147,7 @@ class Reflector:
             params["continue"] = page.next_page
 
     async def _stream(self) -> None:
-        fresh, events, is_listing = Known(self.selection.resource), list[Event](), True
+        fresh, events, is_listing = self._nothing(), list[T | Deleted](), True
         async with aclosing(self._batches(STREAMED_LIST)) as batches:
             async for lines in batches:
                 rest: Sequence[Line] = lines
@@ -143,7 +161,7 @@ class Reflector:
                     self._adopt(fresh, events, identity_of(end.object).resource_version or "")
                 self._follow(rest)
 
-    def _adopt(self, fresh: Known, events: Sequence[Event], version: str) -> None:
+    def _adopt(self, fresh: Known[T], events: Sequence[T | Deleted], version: str) -> None:
         """Put a list in place of all that was known; what is not in it is gone."""
         kind = self.selection.resource.kind
         gone = [Deleted(kind, key) for key in self.known.versions if key not in fresh.versions]
@@ -168,7 +186,7 @@ class Reflector:
 
     def _follow(self, lines: Sequence[Line]) -> None:
         """Take in what came together."""
-        events: list[Event] = []
+        events: list[T | Deleted] = []
         complaints = dict(self.known.complaints)
         for line in lines:
             events += self.known.take(line)

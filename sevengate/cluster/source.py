@@ -11,10 +11,12 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final, NamedTuple
 
 from sevengate.cluster.client import Client
+from sevengate.cluster.known import noun
 from sevengate.cluster.plan import Scope, plan
 from sevengate.cluster.reflector import Reflector, Timing
 from sevengate.cluster.resources import Selection
 from sevengate.diagnostics import Diagnostic
+from sevengate.kube.objects import AnyObject
 from sevengate.kube.snapshot import Changes, Deleted, Event, Snapshot
 
 #: Seconds for which events are gathered: a rollout changes many objects within one.
@@ -30,7 +32,7 @@ class ClusterState(NamedTuple):
 
 
 class _Running(NamedTuple):
-    reflector: Reflector
+    reflector: Reflector[AnyObject]
     task: "asyncio.Task[None]"
 
 
@@ -100,7 +102,7 @@ class _Source:
             self._pending += (event for event in events if not self._is_held_elsewhere(event, selection))
             self._came.set()
 
-        reflector = Reflector(self._client, selection, deliver, self._timing)
+        reflector = Reflector(self._client, selection, noun, deliver, self._timing)
         self._running[selection] = _Running(reflector, asyncio.create_task(reflector.run()))
 
     def _stop(self, selection: Selection) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sevengate.cluster.client import Client, ClientTiming
+from sevengate.cluster.known import noun
 from sevengate.cluster.reflector import Reflector, Timing
 from sevengate.cluster.resources import SERVICES, Selection
 from sevengate.kube.snapshot import Event, Snapshot
@@ -20,7 +21,7 @@ class Following:
     def __init__(self, client: Client, selection: Selection, timing: Timing = HASTY) -> None:
         self.snapshot = Snapshot()
         self.deliveries: list[Sequence[Event]] = []
-        self.reflector = Reflector(client, selection, self._take, timing)
+        self.reflector = Reflector(client, selection, noun, self._take, timing)
 
     def _take(self, events: Sequence[Event]) -> None:
         self.deliveries.append(events)

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from sevengate.cluster.access import Access
-from sevengate.cluster.client import JSON, Client
+from sevengate.cluster.client import Client
 from sevengate.cluster.credentials import Credential, Credentials, bearer, constant
 from sevengate.cluster.kubeconfig import load_kubeconfig
 from sevengate.cluster.resources import NAMESPACES, Resource
@@ -32,17 +32,10 @@ ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")
 Plain = dict[str, Any]
 
 
-class Owner(Client):
-    """A client that may also delete, which Sevengate itself never does."""
-
-    async def delete(self, path: str) -> None:
-        await self._write("DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions"}, JSON)
-
-
 class Place:
     """A namespace on a cluster, and who owns it."""
 
-    def __init__(self, access: Access, owner: Owner, kubeconfig: Path, lab: RunningApi | None) -> None:
+    def __init__(self, access: Access, owner: Client, kubeconfig: Path, lab: RunningApi | None) -> None:
         self.access = access
         self.owner = owner
         self.kubeconfig = kubeconfig
@@ -74,7 +67,7 @@ class Place:
         await self.owner.merge(self.path(resource, name), change)
 
     async def delete(self, resource: Resource, name: str) -> None:
-        await self.owner.delete(self.path(resource, name))
+        await self.owner.delete(self.path(resource, name), {})
 
     async def account(self, name: str) -> Access:
         """Make a ServiceAccount, who may do nothing yet, and give the Access of its token."""
@@ -88,7 +81,7 @@ class Place:
 @asynccontextmanager
 async def _place(kubeconfig: Path, lab: RunningApi | None) -> AsyncIterator[Place]:
     access = load_kubeconfig([kubeconfig])
-    async with Owner(access) as owner:
+    async with Client(access) as owner:
         place = Place(access, owner, kubeconfig, lab)
         await place.create(NAMESPACES, {"metadata": {"name": place.namespace}})
         try:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from sevengate.cluster import source
 from sevengate.cluster.client import Client
+from sevengate.cluster.known import noun
 from sevengate.cluster.plan import Scope
 from sevengate.cluster.reflector import Reflector, Timing
 from sevengate.cluster.resources import Selection
@@ -21,7 +22,7 @@ class Following:
     def __init__(self, client: Client, selection: Selection) -> None:
         self.snapshot = Snapshot()
         self.deliveries: list[Sequence[Event]] = []
-        self.reflector = Reflector(client, selection, self._take, BRISK)
+        self.reflector = Reflector(client, selection, noun, self._take, BRISK)
 
     def _take(self, events: Sequence[Event]) -> None:
         self.deliveries.append(events)
