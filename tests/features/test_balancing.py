@@ -1,6 +1,7 @@
 """Which endpoint gets a request: in turn over all workers, the faster one, or always the same for the same key."""
 
 import threading
+import time
 from collections import Counter
 
 import pytest
@@ -58,13 +59,11 @@ def test_ewma_prefers_the_endpoint_that_answers_faster(
 ) -> None:
     def slow(peer: Peer) -> None:
         while peer.head():
-            for _ in range(30):  # of the time that so many other requests take
-                cluster.ask(host="nobody.example")
+            time.sleep(1)  # far longer than the fast one ever needs, however busy the machine is
             peer.answer(b'{"name": "slow"}')
 
     cluster.serve(scripted.start(slow), backends.start("fast"), annotations={"load-balance": "ewma"})
-    for _ in range(4):  # until both have a score
-        cluster.name()
+    assert {cluster.name() for _ in range(2)} == {"slow", "fast"}  # both have a score now
     assert Counter(cluster.name() for _ in range(50))["fast"] >= 45
 
 
@@ -118,7 +117,7 @@ def test_a_key_stays_with_its_endpoint_in_every_worker(cluster: Cluster, hashed:
 def test_keys_spread_over_all_endpoints(hashed: dict[str, object]) -> None:
     shares = Counter(hashed.values())
     assert set(shares) == set("abcde")
-    assert min(shares.values()) > len(KEYS) / 5 / 2
+    assert min(shares.values()) > len(KEYS) / 5 / 3  # the endpoints' ports, and so the shares, are others each time
 
 
 def test_only_the_keys_of_an_endpoint_that_goes_move(cluster: Cluster, hashed: dict[str, object]) -> None:
@@ -138,4 +137,4 @@ def test_only_a_share_of_the_keys_moves_to_a_new_endpoint(
 def test_a_key_may_be_made_of_several_parts_of_the_request(cluster: Cluster, backends: EchoBackends) -> None:
     cluster.serve(*(backends.start(name) for name in "abcde"), annotations={"upstream-hash-by": "$host-$arg_user"})
     assert len({cluster.name(f"/{number}?user=7") for number in range(20)}) == 1
-    assert len({cluster.name(f"/?user={number}") for number in range(40)}) == 5
+    assert len({cluster.name(f"/?user={number}") for number in range(200)}) == 5

@@ -59,8 +59,9 @@ def test_an_endpoint_that_hangs_up_costs_no_get(
 def test_an_endpoint_that_is_silent_costs_time_and_no_get(
     cluster: Cluster, backends: EchoBackends, scripted: ScriptedBackends, error_log: ErrorLog
 ) -> None:
-    cluster.serve(scripted.start(silent), backends.start("alive"), annotations={"proxy-read-timeout": "100ms"})
-    assert {cluster.name() for _ in range(4)} == {"alive"}
+    # On a busy machine the one that is alive needs a while too.
+    cluster.serve(scripted.start(silent), backends.start("alive"), annotations={"proxy-read-timeout": "1s"})
+    assert [cluster.name() for _ in range(2)] == ["alive", "alive"]
     error_log.expect("upstream timed out")
 
 
