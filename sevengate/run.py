@@ -1,7 +1,7 @@
 """`sevengate run`: wires manifests or an API server, the controller and NGINX together, until a signal.
 
 It is the only place that knows all the edges. It takes RunOptions, follows the manifests or the cluster, says each
-diagnostic once when it arises and each reload with its reasons, publishes to the cluster, and answers /healthz. SIGTERM
+diagnostic once when it arises and each reload with its reasons, publishes to the cluster, and answers probes. SIGTERM
 or SIGINT drains: NGINX takes no more connections and finishes what is under way; a second signal does not wait. What
 becomes of the lines it says, and of the errors it raises, is the command line's business.
 """
@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ from sevengate.nginx.installation import NginxError, find_installation
 from sevengate.nginx.live import Live, live
 from sevengate.nginx.process import AddressTakenError
 from sevengate.settings import Options
-from sevengate.web.health import serving_health
+from sevengate.web.health import health_pages
+from sevengate.web.serving import MakePage, serving
 
 __all__ = ["ClusterOptions", "ConfigError", "Live", "NginxError", "RunOptions", "live", "serve"]
 
@@ -87,7 +88,7 @@ async def serve(options: RunOptions, say: Callable[[str], None] = _to_standard_e
     dataplane = DataPlane(installation, directory, _listen(options, addresses))
     run = _Run(options, dataplane, say)
     try:
-        async with _health(run, addresses, options.healthz_port):
+        async with _serving(health_pages(run.why_not, run.why_not_welcome), addresses, options.healthz_port):
             await run.until_signal()
     finally:
         await dataplane.close()
@@ -106,6 +107,7 @@ class _Run:
         self._locate: Callable[[Where], Origin | None] = lambda where: where.origin
         self._said: frozenset[Diagnostic] = frozenset()
         self._problem = self._refused = ""
+        self._leaving = False
 
     async def why_not(self) -> str:
         """Give "" if NGINX serves a generation, or why it does not."""
@@ -115,10 +117,15 @@ class _Run:
             return f"nginx does not answer: {error}"
         return "" if state.generation else "nothing was pushed yet"
 
+    async def why_not_welcome(self) -> str:
+        """Give "" if new connections may come, or why they should go elsewhere."""
+        return "draining" if self._leaving else await self.why_not()
+
     async def until_signal(self) -> None:
         """Serve until the first signal, then drain, but only until the second."""
         with _signals() as signals:
             await _first_of(self._follow(), self._controller.run(), signals.get())
+            self._leaving = True
             self._say("draining: connections under way are finished")
             await _first_of(self._dataplane.drain(self._drain_limit()), signals.get())
 
@@ -250,10 +257,10 @@ async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
 
 
 @asynccontextmanager
-async def _health(run: _Run, addresses: tuple[str, ...], port: int) -> AsyncIterator[None]:
+async def _serving(pages: Mapping[str, MakePage], addresses: tuple[str, ...], port: int) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(serving_health(run.why_not, addresses, port))
+            await stack.enter_async_context(serving(pages, addresses, port))
         except OSError as error:
             owner = ports.listener(addresses[0], port)
             reason = f"is taken by {owner}" if owner else f"cannot be used: {error.strerror}"

@@ -278,7 +278,7 @@ def test_a_taken_healthz_port_is_named_too(manifests: Path, temporary: str) -> N
     assert running.said("Traceback") == 0
 
 
-def test_healthz_fails_until_the_first_push_is_live(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probes_fail_until_the_first_push_is_live(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     healthz = free_port()
     options = RunOptions(
@@ -293,9 +293,10 @@ def test_healthz_fails_until_the_first_push_is_live(manifests: Path, monkeypatch
     async def refuse(*_: object) -> None:
         raise ControlError("not today")
 
-    async def health() -> tuple[int, bytes]:
-        answer = await asyncio.to_thread(ask, healthz, "localhost", "/healthz")
-        return answer.status, answer.body
+    async def probes() -> list[tuple[int, bytes]]:
+        paths = ("/healthz", "/readyz", "/balancerz", "/livez")
+        answers = [await asyncio.to_thread(ask, healthz, "localhost", path) for path in paths]
+        return [(answer.status, answer.body) for answer in answers]
 
     async def scene() -> None:
         with monkeypatch.context() as refusing:
@@ -303,9 +304,9 @@ def test_healthz_fails_until_the_first_push_is_live(manifests: Path, monkeypatch
             refusing.setattr(ControlClient, "push", refuse)
             serving = asyncio.create_task(serve(options, said.append))
             await until(lambda: any("not today" in line for line in said))
-            assert await health() == (503, b"nothing was pushed yet\n")
+            assert await probes() == [(503, b"nothing was pushed yet\n")] * 3 + [(200, b"ok\n")]
         await until(lambda: any("is live" in line for line in said))
-        assert await health() == (200, b"ok\n")
+        assert await probes() == [(200, b"ok\n")] * 4
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
 

@@ -31,7 +31,7 @@ _PORT = click.IntRange(1, 65535)
 @click.option("--http-port", type=_PORT, default=80, show_default=True, help="The port for HTTP.")
 @click.option("--https-port", type=_PORT, default=443, show_default=True, help="The port for HTTPS.")
 @click.option("--default-server-port", type=_PORT, default=8181, show_default=True, help="The default backend's port.")
-@click.option("--healthz-port", type=_PORT, default=10254, show_default=True, help="The port of /healthz.")
+@click.option("--healthz-port", type=_PORT, default=10254, show_default=True, help="The port for probes.")
 @click.option(
     "--bind-address", default="", callback=_address, help="The address to listen at; all of the machine's by default."
 )

@@ -1,33 +1,35 @@
-"""Serves /healthz: whether this gate can be sent traffic.
+"""The pages that probes ask: is this process alive, is it ready, should balancers send it traffic.
 
-It takes a question (`why_not`) that gives "" if all is well, and otherwise the reason in words; a probe gets 200 or
-503. What is asked, and at which address, is decided in run.py.
+It takes questions, functions that give "" if all is well and otherwise the reason in words; a probe gets 200, or 503
+with the reason. Which questions a process can answer is decided in run.py.
+
+- `/livez`: the process answers. Nothing else: whatever is broken, a restart of this process would not mend it.
+- `/readyz`, and `/healthz` as ingress-nginx called it: requests are served as they were wished.
+- `/balancerz`: new connections are welcome. It fails as soon as the end is planned, while requests are still served, so
+  that balancers outside of the cluster (LVS, keepalived, a cloud's) turn away in time.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 
-from aiohttp import web
+from sevengate.web.serving import MakePage, Page
 
 #: Gives "" if all is well, or why not.
 WhyNot = Callable[[], Awaitable[str]]
 
 
-@asynccontextmanager
-async def serving_health(why_not: WhyNot, addresses: tuple[str, ...], port: int) -> AsyncIterator[None]:
-    """Serve /healthz at some addresses; raise OSError if one is taken."""
-    application = web.Application()
+def health_pages(ready: WhyNot, welcome: WhyNot | None = None) -> Mapping[str, MakePage]:
+    """Give the pages of a process; without `welcome`, no balancer is to ask it."""
+    pages = {"/livez": _probe(_alive), "/readyz": _probe(ready), "/healthz": _probe(ready)}
+    return {**pages, "/balancerz": _probe(welcome)} if welcome else pages
 
-    async def healthz(_request: web.Request) -> web.Response:
+
+def _probe(why_not: WhyNot) -> MakePage:
+    async def make() -> Page:
         reason = await why_not()
-        return web.Response(status=503 if reason else 200, text=f"{reason or 'ok'}\n")
+        return Page(f"{reason or 'ok'}\n", 503 if reason else 200)
 
-    application.router.add_get("/healthz", healthz)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        for address in addresses:
-            await web.TCPSite(runner, address, port).start()
-        yield
-    finally:
-        await runner.cleanup()
+    return make
+
+
+async def _alive() -> str:
+    return ""
