@@ -128,6 +128,8 @@ CODES: Final[dict[str, str]] = {
     "manifest/wrong-type": "A field holds a value of another type than the Kubernetes API says.",
     "manifest/unknown-kind": "An object of a kind that Sevengate does not read; it is passed over.",
     "manifest/old-version": "An object of an API version that clusters no longer serve; it is converted.",
+    "manifest/not-rewritten": "An object of an old version that `check --fix` cannot rewrite; its file stays as it is.",
+    "manifest/class-annotation": "A rewritten Ingress still names its class by the old annotation.",
     "manifest/duplicate-object": "The same object is defined twice; the later definition is used.",
     "manifest/too-large": "Text or nesting of a size that no API server would take.",
     "manifest/nothing-found": "A path holds no manifest at all.",

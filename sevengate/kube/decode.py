@@ -84,7 +84,8 @@ def decode(plain: object, report: Report, *, default_namespace: str = "") -> Any
             return None
         if row.successor:
             message = f"{api_version} {kind} is no longer served by clusters; it is read as {row.successor}"
-            report.notice("manifest/old-version", Where(ref, "apiVersion"), message)
+            hint = "sevengate check --fix rewrites it" if kind.startswith("Ingress") else ""
+            report.notice("manifest/old-version", Where(ref, "apiVersion"), message, hint=hint)
         shape = _shape(row, tree, faults)
         return row.make(shape, _metadata(row, shape, default_namespace), faults)
     except Fault as fault:

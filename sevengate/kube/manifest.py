@@ -22,17 +22,20 @@ from sevengate.kube.yaml11 import BrokenText, documents, whole
 
 
 class Document:
-    """The text of one document, and where it stands: its file, and how many lines of that are before it."""
+    """The text of one document, and where it stands: its file, and how many lines of that are before it.
+
+    A text may hold several documents, between `...`; `number` counts them.
+    """
 
     def __init__(self, file: str, text: str, lines_before: int, number: int = 0) -> None:
         self.file = file
-        self._text = text
-        self._lines_before = lines_before
-        self._number = number
+        self.text = text
+        self.number = number
+        self.lines_before = lines_before
 
     def lines(self) -> "Lines":
         """Give what knows the lines of its fields; the text is gone through at the first question."""
-        return Lines(self._text, self._lines_before, self._number)
+        return Lines(self.text, self.lines_before, self.number)
 
 
 class Lines:
@@ -46,7 +49,7 @@ class Lines:
     def of(self, field: str) -> int:
         """Give the line (from 1) of a field, or of the nearest of its parents that is there."""
         path = ""
-        for step in _steps(field):
+        for step in steps(field):
             if f"{path}\0{step}" not in self._lines:
                 break
             path = f"{path}\0{step}"
@@ -103,7 +106,7 @@ class Definition(NamedTuple):
 
     def origin(self, field: str = "", lines: Lines | None = None) -> Origin:
         """Give the file and line of a field of the object; `lines` are the document's, if they are at hand."""
-        line = (lines or self.document.lines()).of(_join(self.inside, field))
+        line = (lines or self.document.lines()).of(join(self.inside, field))
         return Origin(self.document.file, line)
 
 
@@ -131,9 +134,9 @@ def read(text: str, file: str, *, default_namespace: str = "default") -> Manifes
     """Read all objects of a text; `file` is what diagnostics call it."""
     report = Report()
     definitions: list[Definition] = []
-    for chunk in _chunks(text, file, report):
+    for chunk in chunks(text, file, report):
         lines = chunk.document.lines()
-        for inside, plain in _items(chunk.plain):
+        for inside, plain in items(chunk.plain):
             found = Report()
             thing = decode(plain, found, default_namespace=default_namespace)
             report.extend(_placed(diagnostic, chunk.document.file, inside, lines) for diagnostic in found)
@@ -144,30 +147,35 @@ def read(text: str, file: str, *, default_namespace: str = "default") -> Manifes
 
 def _placed(diagnostic: Diagnostic, file: str, inside: str, lines: Lines) -> Diagnostic:
     where = diagnostic.where
-    origin = Origin(file, lines.of(_join(inside, where.field)))
+    origin = Origin(file, lines.of(join(inside, where.field)))
     return msgspec.structs.replace(diagnostic, where=Where(where.object, where.field, origin))
 
 
 # --- a text and its documents
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
+    """One document, what it holds, and how many characters of the file are before its text."""
+
     document: Document
     plain: object
+    start: int
 
 
 _SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 _PREAMBLE = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n|%[^\n]*\n)*")
 
 
-def _chunks(text: str, file: str, report: Report) -> Iterator[_Chunk]:
-    line = 0
+def chunks(text: str, file: str, report: Report) -> Iterator[Chunk]:
+    """Give all documents of a text; a broken one is told to the report and passed over."""
+    line = start = 0
     for part in _parts(text):
         try:
-            yield from _parsed(part, file, line)
+            yield from (chunk._replace(start=start + chunk.start) for chunk in _parsed(part, file, line))
         except BrokenText as broken:
             report.error(broken.code, Where(origin=Origin(file, line + broken.line)), broken.message)
         line += part.count("\n")
+        start += len(part)
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -180,16 +188,16 @@ def _parts(text: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _parsed(part: str, file: str, line: int) -> Iterator[_Chunk]:
+def _parsed(part: str, file: str, line: int) -> Iterator[Chunk]:
     if part.lstrip().startswith("{"):
         texts = _json_texts(part)
         if texts is not None:
             for start, end, plain in texts:
-                yield _Chunk(Document(file, part[start:end], line + part.count("\n", 0, start)), plain)
+                yield Chunk(Document(file, part[start:end], line + part.count("\n", 0, start)), plain, start)
             return
     for number, (_, plain) in enumerate(documents(part)):
         if plain is not None:
-            yield _Chunk(Document(file, part, line, number), plain)
+            yield Chunk(Document(file, part, line, number), plain, 0)
 
 
 # --- JSON
@@ -240,15 +248,15 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 # --- lists
 
 
-def _items(plain: object, inside: str = "") -> Iterator[tuple[str, object]]:
+def items(plain: object, inside: str = "") -> Iterator[tuple[str, object]]:
     """Give the objects of a `kind: List`, `IngressList` and so on with their fields in it, or the one object itself."""
     if not isinstance(plain, dict) or not _is_list(plain):
         yield inside, plain
-    elif not isinstance(items := plain["items"] or [], list):
-        yield _join(inside, "items"), items
+    elif not isinstance(listed := plain["items"] or [], list):
+        yield join(inside, "items"), listed
     else:
-        for i, item in enumerate(items):
-            yield from _items(_typed(item, plain), _join(inside, f"items[{i}]"))
+        for i, item in enumerate(listed):
+            yield from items(_typed(item, plain), join(inside, f"items[{i}]"))
 
 
 def _is_list(plain: dict[str, Any]) -> bool:
@@ -269,10 +277,12 @@ def _typed(item: object, parent: dict[str, Any]) -> object:
 _STEP = re.compile(r"\[(?P<bracket>[^\]]*)\]|(?P<name>[^.\[]+)")
 
 
-def _join(parent: str, field: str) -> str:
+def join(parent: str, field: str) -> str:
+    """Give the path of a field of a field."""
     return f"{parent}.{field}" if parent and field else parent or field
 
 
-def _steps(field: str) -> Iterator[str]:
+def steps(field: str) -> Iterator[str]:
+    """Give the names and numbers of which the path of a field consists."""
     for match in _STEP.finditer(field):
         yield match["name"] or match["bracket"]
