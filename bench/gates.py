@@ -23,7 +23,7 @@ def compiled(snapshot: Snapshot) -> Compilation:
 
 def worker(running: Live) -> int:
     """Give the process id of the one worker."""
-    [pid] = running.dataplane.process.workers()
+    [pid] = running.supervisor.process.workers()
     return pid
 
 

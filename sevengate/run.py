@@ -34,10 +34,11 @@ from sevengate.diagnostics import Diagnostic, Origin, Where
 from sevengate.kube.snapshot import Changes
 from sevengate.nginx import ports
 from sevengate.nginx.control import ControlError
-from sevengate.nginx.dataplane import DataPlane, Listen
+from sevengate.nginx.dataplane import DataPlane
 from sevengate.nginx.installation import NginxError, find_installation
 from sevengate.nginx.live import Live, live
 from sevengate.nginx.process import AddressTakenError
+from sevengate.nginx.supervisor import Listen, Supervisor
 from sevengate.settings import Options
 from sevengate.web.health import health_pages
 from sevengate.web.serving import MakePage, serving
@@ -85,21 +86,27 @@ async def serve(options: RunOptions, say: Callable[[str], None] = _to_standard_e
     installation = find_installation()
     addresses = (options.bind_address,) if options.bind_address else _everywhere()
     directory = Path(tempfile.mkdtemp(prefix="sevengate-"))
-    dataplane = DataPlane(installation, directory, _listen(options, addresses))
-    run = _Run(options, dataplane, say)
+    supervisor = Supervisor(installation, directory, _listen(options, addresses))
+    dataplane = DataPlane(supervisor)
+    run = _Run(options, dataplane, supervisor, say)
     try:
+        await supervisor.prepare()
         async with _serving(health_pages(run.why_not, run.why_not_welcome), addresses, options.healthz_port):
             await run.until_signal()
     finally:
         await dataplane.close()
+        await supervisor.close()
 
 
 class _Run:
     """One run: its data plane, its controller, and what has been said so far."""
 
-    def __init__(self, options: RunOptions, dataplane: DataPlane, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: RunOptions, dataplane: DataPlane, supervisor: Supervisor, say: Callable[[str], None]
+    ) -> None:
         self._options = options
         self._dataplane = dataplane
+        self._supervisor = supervisor
         self._say = say
         self._controller = Controller(dataplane, options.options, self._tell)
         self._publisher: Publisher | None = None
@@ -127,11 +134,7 @@ class _Run:
             await _first_of(self._follow(), self._controller.run(), signals.get())
             self._leaving = True
             self._say("draining: connections under way are finished")
-            await _first_of(self._dataplane.drain(self._drain_limit()), signals.get())
-
-    def _drain_limit(self) -> float:
-        generation = self._controller.generation
-        return generation.compilation.settings.worker_shutdown_timeout if generation else 0.0
+            await _first_of(self._supervisor.drain(), signals.get())
 
     async def _follow(self) -> None:
         if self._options.cluster is None:

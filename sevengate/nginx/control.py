@@ -33,6 +33,10 @@ class UnreachableError(ControlError):
     """Nobody answers at the control socket."""
 
 
+class SupervisorAwayError(UnreachableError):
+    """Nobody answers for NGINX's supervisor: it is not there yet, or not any more."""
+
+
 class StaleError(ControlError):
     """The commit's base is not the generation that NGINX is at: someone else pushed, or NGINX started anew."""
 

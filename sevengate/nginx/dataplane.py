@@ -1,24 +1,23 @@
 """The data plane as the controller sees it: `apply(table)` makes a table live, by a reload, a push, or nothing.
 
-It compares the table with what NGINX runs. Only if the text of nginx.conf differs (a Profile that nobody used before, a
-setting, a dictionary that must grow) NGINX reloads, and Applied says why in words; then what differs in documents is
-pushed and live in all workers. What goes wrong becomes Applied.problem, and the last good state goes on serving; only
-settings that NGINX refuses do not stop what else has changed: those that it took before stay, and Applied.refused tells
-why. An NGINX that dies is started again and filled with the newest table. Which table is wanted is the controller's
-business.
+It drives an NGINX that a supervisor owns, in this process or in another. It compares the table with what that NGINX
+runs. Only if another Blueprint is needed (a Profile that nobody used before, a setting, a dictionary that must grow)
+NGINX may reload, and Applied says why in words; then what differs in documents is pushed and live in all workers. So an
+NGINX that already serves when we begin is taken over as it is. What goes wrong becomes Applied.problem, and the last
+good state goes on serving; only settings that NGINX refuses do not stop what else has changed: those that it took
+before stay, and Applied.refused tells why. An NGINX that was started anew is filled with the newest table at once.
+Which table is wanted is the controller's business.
 """
 
 import asyncio
-import hashlib
 import logging
 import time
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Final
+from collections.abc import Coroutine, Iterable
+from typing import Any, Final
 
 import msgspec
 
-from sevengate.nginx.conf import ConfError, write
+from sevengate.nginx.blueprint import PROTOCOL, Blueprint, Standing, Supervision
 from sevengate.nginx.control import (
     Commit,
     ControlClient,
@@ -26,7 +25,6 @@ from sevengate.nginx.control import (
     MemoryFullError,
     StaleError,
     State,
-    UnreachableError,
 )
 from sevengate.nginx.documents import (
     Document,
@@ -36,40 +34,24 @@ from sevengate.nginx.documents import (
     documents,
     is_dns_name,
 )
-from sevengate.nginx.installation import Installation, NginxError
+from sevengate.nginx.installation import NginxError
 from sevengate.nginx.ledger import LARGEST, Difference, Ledger, dictionary_size, is_tight
-from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready, Runtime, refuse_taken
+from sevengate.nginx.process import ConfRejectedError
 from sevengate.nginx.resolve import Resolver
-from sevengate.nginx.selfsigned import self_signed
-from sevengate.nginx.static import Place, default_profile, static_conf
-from sevengate.routing.policies import Profile, Timeouts
+from sevengate.nginx.static import default_profile
+from sevengate.routing.policies import Timeouts
 from sevengate.routing.table import RoutingTable, TableChanges
 from sevengate.settings import Settings
 
 log = logging.getLogger("sevengate.nginx.dataplane")
 
-#: Seconds between two tries to start an NGINX that died: the first, and the longest.
+#: Seconds between two tries to fill an NGINX or to find its supervisor: the first, and the longest.
 FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 10.0
+LONGEST_PAUSE: Final = 1.0
 #: Settings that only the machine can judge: its OpenSSL knows the cipher suites, its disk the folders.
 OF_THE_MACHINE: Final = ("ssl_ciphers", "access_log_path")
 #: Pushes that may find another base than they knew before the push is given up.
 PUSH_TRIES: Final = 3
-
-
-class Listen(msgspec.Struct, frozen=True):
-    """Where requests are taken in: IPv4 addresses and IPv6 addresses in brackets, and the ports at all of them."""
-
-    addresses: tuple[str, ...] = ("0.0.0.0", "[::]")  # noqa: S104 - an ingress is for the world
-    http_port: int = 80
-    https_port: int = 443
-    default_port: int = 8181
-
-    @property
-    def sockets(self) -> tuple[tuple[str, int], ...]:
-        """All addresses with all ports."""
-        ports = (self.http_port, self.https_port, self.default_port)
-        return tuple((address, port) for address in self.addresses for port in ports)
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -90,72 +72,39 @@ class Applied(msgspec.Struct, frozen=True):
     refused: str = ""
 
 
-class _Running(msgspec.Struct, frozen=True):
-    """What the running nginx.conf was made of."""
-
-    settings: Settings
-    profiles: frozenset[Profile]
-    dictionary: int
-    previous_dictionary: int
-    conf: str = ""
-
-
-def place(installation: Installation, runtime: Runtime, listen: Listen) -> Place:
-    """Give where an NGINX runs: what the machine has, its runtime directory, and where it listens."""
-    return Place(
-        version=installation.version,
-        modules=installation.modules,
-        lua_root=str(Path(__file__).resolve().parents[2]),
-        lua_path=installation.lua_path,
-        lua_cpath=installation.lua_cpath,
-        pid=str(runtime.pid),
-        control=str(runtime.control),
-        temporary=str(runtime.temporary),
-        certificate=str(runtime.private / "default.crt"),
-        certificate_key=str(runtime.private / "default.key"),
-        addresses=listen.addresses,
-        http_port=listen.http_port,
-        https_port=listen.https_port,
-        default_port=listen.default_port,
-    )
-
-
 class DataPlane:
-    """One NGINX and what it holds. Its first `apply` starts it; `close` ends it."""
+    """The driver of one NGINX, and what that NGINX holds. `close` leaves NGINX as it is."""
 
     def __init__(
         self,
-        installation: Installation,
-        directory: Path,
-        listen: Listen,
+        supervisor: Supervision,
         *,
         resolver: Resolver | None = None,
         dictionary: int | None = None,
+        patient: bool = False,
     ) -> None:
-        """Prepare NGINX in `directory`; `dictionary` fixes the size of the documents' dictionary (MiB)."""
-        self.runtime = Runtime(directory)
+        """Prepare to drive; `dictionary` fixes the size of the documents' dictionary (MiB).
+
+        `patient`: an NGINX that cannot be started is a problem like any other, for its supervisor may yet mend it.
+        """
         self.reloads = 0
         self.generation = 0
-        self._installation = installation
-        self._listen = listen
+        self._supervisor = supervisor
         self._fixed_dictionary = dictionary
-        self._process = NginxProcess(installation, self.runtime)
-        self._control = ControlClient(self.runtime.control)
+        self._patient = patient
+        self._control = ControlClient(supervisor.control)
         self._resolver = resolver or Resolver()
         self._ledger = Ledger()
-        self._running: _Running | None = None
+        self._standing: Standing | None = None  # as far as we know; None where we must ask
         self._wanted: tuple[RoutingTable, Settings] | None = None
         self._complete = False  # whether NGINX holds the whole wanted table
         self._cramped = False  # whether the dictionary was full
-        self._littered = False  # whether texts may lie there that nothing points to
+        self._littered = (
+            True  # whether texts may lie there that nothing points to: who was here before us may have died
+        )
         self._named: dict[str, frozenset[str]] = {}
         self._lock = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def process(self) -> NginxProcess:
-        """The NGINX that serves."""
-        return self._process
 
     async def state(self) -> State:
         """Ask a worker for its state; raise UnreachableError if none answers."""
@@ -164,35 +113,40 @@ class DataPlane:
     async def apply(self, table: RoutingTable, changes: TableChanges | None, settings: Settings) -> Applied:
         """Make a table live; `changes` says what differs from the table before, None that anything may.
 
-        Raise NginxError if NGINX cannot be started for the first time.
+        Raise NginxError if NGINX cannot be started for the first time, unless we are patient.
         """
         async with self._lock:
             self._wanted = table, settings
             began = time.perf_counter()
             applied = await self._try(table, changes if self._complete else None, settings)
+            self._begin(self._follow_supervisor(), self._follow_names())
             return msgspec.structs.replace(applied, seconds=time.perf_counter() - began)
 
-    async def drain(self, limit: float) -> None:
-        """Take no more connections, finish what is under way for at most `limit` seconds, and close."""
-        await self._end_tasks()
-        await self._process.quit(limit)
-        await self.close()
-
     async def close(self) -> None:
-        """Stop NGINX at once and take its directory away."""
-        await self._end_tasks()
-        await self._process.stop()
+        """Drive no more; NGINX goes on serving what it holds."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._control.close()
-        self.runtime.remove()
+
+    def _begin(self, *work: Coroutine[Any, Any, None]) -> None:
+        if self._tasks:
+            for coroutine in work:
+                coroutine.close()
+            return
+        self._tasks = [asyncio.create_task(coroutine) for coroutine in work]
+        for task in self._tasks:
+            task.add_done_callback(_log_failure)
 
     # --- one apply
 
     async def _try(self, table: RoutingTable, changes: TableChanges | None, settings: Settings) -> Applied:
         self._complete = False
-        first = self._running is None
+        first = not self._patient and self._standing is None
         try:
             applied = await self._make_live_with_trusted(table, changes, settings)
-        except (NginxError, ControlError, ConfError) as error:
+        except (NginxError, ControlError) as error:
             if first and isinstance(error, NginxError):
                 raise
             self._cramped = isinstance(error, MemoryFullError)
@@ -206,8 +160,9 @@ class DataPlane:
         """Make a table live; where NGINX refuses the settings, with others that it takes."""
         try:
             return await self._make_live(table, changes, settings)
-        except (ConfRejectedError, ConfError) as error:
-            trusted = _trusted(settings, self._running.settings if self._running else None)
+        except ConfRejectedError as error:
+            last = self._standing.blueprint if self._standing else None
+            trusted = _trusted(settings, last.settings if last else None)
             if trusted == settings:
                 raise
             applied = await self._make_live(table, changes, trusted)
@@ -215,7 +170,8 @@ class DataPlane:
 
     async def _make_live(self, table: RoutingTable, changes: TableChanges | None, settings: Settings) -> Applied:
         await self._watch_names(table, changes)
-        if self._running and _defaults(settings) != _defaults(self._running.settings):
+        running = (await self._known()).running
+        if running and _defaults(settings) != _defaults(running.settings):
             changes = None
         difference = self._difference(table, changes, settings)
         reasons = await self._configure(table, settings, difference.peak)
@@ -269,37 +225,43 @@ class DataPlane:
         kept = {name: digest for name, digest in self._ledger.digests.items() if name not in gone}
         return Commit(self.generation, tuple((kept | pointers).items()), full=True)
 
-    # --- nginx.conf
+    # --- NGINX and its supervisor
+
+    async def _known(self) -> Standing:
+        """Give how it stands, and ask where we do not know."""
+        return self._standing or self._learn(await self._supervisor.standing())
+
+    def _learn(self, standing: Standing) -> Standing:
+        if standing.protocol != PROTOCOL:
+            raise ControlError(
+                f"the data plane speaks protocol {standing.protocol} and we speak {PROTOCOL}: run one version of both"
+            )
+        if self._standing is None or standing.incarnation != self._standing.incarnation:
+            self.generation = 0
+            self._ledger.replace({})
+        self._standing = standing
+        return standing
 
     async def _configure(self, table: RoutingTable, settings: Settings, peak: int) -> tuple[str, ...]:
         """Start or reload NGINX if its configuration must differ; give the reasons of a reload."""
-        wanted = self._wanted_conf(table, settings, peak)
-        running = self._running if self._process.running else None
-        if running and wanted == msgspec.structs.replace(running, conf=""):
+        before = await self._known()
+        wanted = self._blueprint(table, settings, peak, before.running)
+        if wanted == before.running:
             return ()
-        conf_id, conf = self._written(wanted)
-        wanted = msgspec.structs.replace(wanted, conf=conf)
-        if running is None:
-            await self._start(wanted, conf_id)
+        standing = self._learn(await self._supervisor.configure(wanted))
+        if before.running is None or standing.reloads == before.reloads:
             return ()
-        if conf == running.conf:
-            self._running = wanted
-            return ()
-        await self._process.test(conf)
-        await self._process.reload(conf, self._answers(conf_id))
-        self._running = wanted
         self.reloads += 1
-        return _reasons(running, wanted)
+        return _reasons(before.running, wanted)
 
-    def _wanted_conf(self, table: RoutingTable, settings: Settings, peak: int) -> _Running:
-        running = self._running if self._process.running else None
+    def _blueprint(self, table: RoutingTable, settings: Settings, peak: int, running: Blueprint | None) -> Blueprint:
         if running is None:
-            return _Running(settings, table.profiles, self._dictionary(peak, 0), 0)
+            return Blueprint(settings, table.profiles, self._dictionary(peak, 0))
         # A Profile that is no longer used costs nothing, and leaving it out would cost a reload.
         profiles = table.profiles | running.profiles
         size = self._dictionary(peak, running.dictionary)
         previous = running.previous_dictionary if size == running.dictionary else running.dictionary
-        return _Running(settings, profiles, size, previous)
+        return Blueprint(settings, profiles, size, previous)
 
     def _dictionary(self, peak: int, running: int) -> int:
         if self._fixed_dictionary is not None:
@@ -308,73 +270,43 @@ class DataPlane:
             return running
         return max(min(2 * running, LARGEST), dictionary_size(peak))
 
-    def _written(self, wanted: _Running) -> tuple[str, str]:
-        """Give the text of a configuration and the digest by which its workers name it."""
-        place = self._place(wanted)
-        anonymous = write(static_conf(wanted.settings, wanted.profiles, place))
-        conf_id = hashlib.blake2b(anonymous.encode(), digest_size=12).hexdigest()
-        named = msgspec.structs.replace(place, id=conf_id)
-        return conf_id, write(static_conf(wanted.settings, wanted.profiles, named))
-
-    def _place(self, wanted: _Running) -> Place:
-        return msgspec.structs.replace(
-            place(self._installation, self.runtime, self._listen),
-            dictionary=wanted.dictionary,
-            previous_dictionary=wanted.previous_dictionary,
-        )
-
-    # --- the process
-
-    async def _start(self, wanted: _Running, conf_id: str) -> None:
-        self.runtime.make()
-        certificate = self_signed()
-        self.runtime.write("default.crt", certificate.chain)
-        self.runtime.write("default.key", certificate.key.pem)
-        self.generation = 0
-        self._ledger.replace({})
-        for address, port in self._listen.sockets:
-            refuse_taken(address, port)
-        await self._process.test(wanted.conf)
-        await self._process.start(wanted.conf, self._answers(conf_id))
-        self._running = wanted
-        if not self._tasks:
-            self._tasks = [asyncio.create_task(work()) for work in (self._supervise, self._follow_names)]
-            for task in self._tasks:
-                task.add_done_callback(_log_failure)
-
-    async def _supervise(self) -> None:
+    async def _follow_supervisor(self) -> None:
+        """Fill NGINX as soon as it was started anew, whoever started it."""
+        pause, said = FIRST_PAUSE, ""
         while True:
-            status = await self._process.died()
-            log.error("nginx ended with status %s and is started again", status)
-            pause = FIRST_PAUSE
-            while not await self._refill():
+            problem = await self._follow_once()
+            if problem and problem != said:
+                log.error("%s", problem)
+            said = problem
+            if problem:
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, LONGEST_PAUSE) if problem else FIRST_PAUSE
 
-    async def _refill(self) -> bool:
-        async with self._lock:
-            if self._wanted is None:
-                return True
-            table, settings = self._wanted
-            applied = await self._try(table, None, settings)
-            if applied.problem:
-                log.error("nginx is not back: %s", applied.problem)
-            return self._process.running
+    async def _follow_once(self) -> str:
+        """Wait for an NGINX that we do not know and fill it; give what was in the way."""
+        known = self._standing
+        try:
+            standing = await (self._supervisor.news(known.incarnation) if known else self._supervisor.standing())
+            async with self._lock:
+                return await self._refill(standing)
+        except ControlError as error:
+            self._standing = None
+            return str(error)
 
-    async def _end_tasks(self) -> None:
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _answers(self, conf_id: str) -> Ready:
-        async def ready() -> bool:
-            try:
-                return (await self._control.state()).conf == conf_id
-            except UnreachableError:
-                return False
-
-        return ready
+    async def _refill(self, standing: Standing) -> str:
+        if self._standing and standing.incarnation == self._standing.incarnation:
+            return ""
+        self._complete = False
+        self._learn(standing)
+        is_starting = standing.blueprint is not None and not standing.incarnation
+        if self._wanted is None or is_starting:
+            return ""
+        applied = await self._try(self._wanted[0], None, self._wanted[1])
+        if applied.problem:
+            self._standing = None  # so that we ask, and try, again
+            return f"nginx is not filled: {applied.problem}"
+        log.info("nginx is filled anew: generation %s, %s documents", applied.generation, applied.pushed)
+        return ""
 
     # --- endpoints that are DNS names
 
@@ -433,7 +365,7 @@ def _differing(settings: Settings, others: Settings) -> list[str]:
     ]
 
 
-def _reasons(running: _Running, wanted: _Running) -> tuple[str, ...]:
+def _reasons(running: Blueprint, wanted: Blueprint) -> tuple[str, ...]:
     """Say in words why one configuration must take another's place."""
     profiles = sorted(profile.name for profile in wanted.profiles - running.profiles)
     return (

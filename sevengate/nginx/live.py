@@ -14,10 +14,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sevengate.nginx.dataplane import Applied, DataPlane, Listen
+from sevengate.nginx.dataplane import Applied, DataPlane
 from sevengate.nginx.installation import find_installation
 from sevengate.nginx.process import AddressTakenError
 from sevengate.nginx.resolve import Resolver
+from sevengate.nginx.supervisor import Listen, Supervisor
 from sevengate.routing.table import RoutingTable, TableChanges
 from sevengate.settings import Settings
 
@@ -28,10 +29,13 @@ _T = TypeVar("_T")
 
 
 class Live:
-    """A data plane that runs, and where it listens."""
+    """A data plane that runs, its NGINX, and where that listens."""
 
-    def __init__(self, dataplane: DataPlane, listen: Listen, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, dataplane: DataPlane, supervisor: Supervisor, listen: Listen, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.dataplane = dataplane
+        self.supervisor = supervisor
         self.address = listen.addresses[0]
         self.http_port = listen.http_port
         self.https_port = listen.https_port
@@ -49,6 +53,7 @@ class Live:
     def close(self) -> None:
         """Stop NGINX and leave nothing behind."""
         self.wait(self.dataplane.close())
+        self.wait(self.supervisor.close())
 
     def wait(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in the data plane's event loop and give its result."""
@@ -71,8 +76,9 @@ def live(
         for attempt in range(PICKS):
             directory = Path(tempfile.mkdtemp(prefix="sevengate-"))
             listen = Listen((address,), *_free_ports(address, 3))
-            dataplane = DataPlane(installation, directory, listen, resolver=resolver, dictionary=dictionary)
-            gate = Live(dataplane, listen, loop)
+            supervisor = Supervisor(installation, directory, listen)
+            dataplane = DataPlane(supervisor, resolver=resolver, dictionary=dictionary)
+            gate = Live(dataplane, supervisor, listen, loop)
             stack.callback(gate.close)
             try:
                 gate.apply(table or RoutingTable(), settings)

@@ -1,4 +1,4 @@
-"""Reads from /proc who listens at an address and which processes belong together.
+"""Reads from /proc who listens at an address, who holds a socket, and which processes belong together.
 
 process.py asks here when NGINX says that an address is taken, and to know its own workers; outside of Linux, or where
 /proc hides other users' processes, the answer is "unknown" and nothing fails. Nothing is opened or signalled here.
@@ -49,6 +49,18 @@ def listener(address: str, port: int) -> str:
             name = _read(_PROC / str(process.pid) / "comm").strip()
             return f"{name} (pid {process.pid})"
     return ""
+
+
+def holders(path: Path) -> tuple[Process, ...]:
+    """Give the NGINX processes that hold a unix socket bound to a path, as far as we may look into them."""
+    lines = (line.split(maxsplit=7) for line in _read(_PROC / "net" / "unix").splitlines()[1:])
+    inodes = {fields[6] for fields in lines if fields[7:] == [str(path)]}
+    return tuple(
+        process
+        for process in (_processes() if inodes else ())
+        if _read(_PROC / str(process.pid) / "comm").strip() == "nginx"
+        and not inodes.isdisjoint(_open_sockets(process.pid))
+    )
 
 
 def _processes() -> Iterator[Process]:

@@ -1,9 +1,9 @@
 """The NGINX master as a child of this process: test, start, reload, drain, stop, and the news of its death.
 
-It takes the text of a configuration and keeps everything in one runtime directory (see Runtime). A start or a reload is
+It takes the text of a configuration and keeps everything in one runtime directory (runtime.py). A start or a reload is
 over when the caller's `ready` says that a worker of the new configuration answers; after a reload, besides, no worker
 of the old one accepts connections any more, so what is pushed next meets only new workers. What the configuration says
-is static.py's; what is said over the control socket is control.py's; starting a dead NGINX again is dataplane.py's.
+is static.py's; what is said over the control socket is control.py's; starting a dead NGINX again is supervisor.py's.
 """
 
 import asyncio
@@ -13,15 +13,14 @@ import errno
 import logging
 import os
 import re
-import shutil
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from typing import BinaryIO, Final
 
 from sevengate.nginx import ports
 from sevengate.nginx.installation import Installation, NginxError
+from sevengate.nginx.runtime import Runtime
 
 log = logging.getLogger("sevengate.nginx")
 
@@ -34,7 +33,6 @@ STOP_LIMIT: Final = 5.0
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG: Final = 1
-_MAX_SOCKET_PATH: Final = 100  # sun_path holds 108 bytes, and NGINX adds `unix:` to what it prints
 _LINE = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] (?:\d+#\d+: )?(?P<text>.*)")
 _TAKEN = re.compile(r"bind\(\) to (?P<address>\S+) failed \(98:")
 _FORBIDDEN = re.compile(r"bind\(\) to (?P<address>\S+) failed \(13:")
@@ -56,52 +54,6 @@ class ConfRejectedError(NginxError):
 
 class AddressTakenError(NginxError):
     """An address to listen at is taken, or not allowed."""
-
-
-class Runtime:
-    """The directory that one NGINX works in. Its workers may pass through it; `private` is for its owner alone."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.private = directory / "private"
-        self.temporary = directory / "temporary"
-        self.conf = self.private / "nginx.conf"
-        self.pid = self.private / "nginx.pid"
-        self.control = self.private / "control.sock"
-        if len(os.fsencode(self.control)) > _MAX_SOCKET_PATH:
-            raise NginxError(f"{self.control} is too long for the path of a socket; choose a shorter directory")
-
-    def make(self) -> None:
-        """Make the directory; an NGINX that runs as root lets its workers, who are nobody, pass to the temporaries."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.temporary.mkdir(exist_ok=True)
-        self.private.mkdir(exist_ok=True)
-        self.directory.chmod(0o711)
-        self.temporary.chmod(0o711)
-        self.private.chmod(0o700)
-
-    def write(self, name: str, content: bytes) -> Path:
-        """Put a file for NGINX into the private part, readable by its owner only, whole or not at all."""
-        path = self.private / name
-        half = path.with_name(path.name + ".new")
-        half.unlink(missing_ok=True)
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        half.replace(path)
-        return path
-
-    def sweep(self) -> None:
-        """Remove sockets and the pid file of an NGINX that is gone; raise NginxError if it is still there."""
-        for path in self.private.glob("*.sock"):
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(str(path)) == 0:
-                    raise NginxError(f"another NGINX works in {self.directory}: it answers at {path.name}")
-            path.unlink()
-        self.pid.unlink(missing_ok=True)
-
-    def remove(self) -> None:
-        """Take the directory away with all that is in it."""
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class NginxProcess:
@@ -145,6 +97,13 @@ class NginxProcess:
         for line in lines:
             log.warning("%s", line)
 
+    async def end_orphans(self) -> None:
+        """Kill an NGINX whose parent was killed and that works in our directory: nobody else drives it any more."""
+        orphans = {process.group for process in ports.holders(self.runtime.control)} - {self._group}
+        for group in orphans:
+            log.warning("an nginx that a killed process left behind is ended (group %s)", group)
+            await _kill(group)
+
     async def start(self, conf: str, ready: Ready) -> None:
         """Start NGINX and wait until it is ready; raise NginxError, and AddressTakenError for a taken port."""
         await self._kill_group()
@@ -178,7 +137,8 @@ class NginxProcess:
         try:
             await self._wait_until(replaced, "reload")
         except NginxError:
-            self.runtime.write("nginx.conf", previous)
+            with contextlib.suppress(NginxError):  # a full disk; what runs is in NGINX's memory
+                self.runtime.write("nginx.conf", previous)
             raise
 
     async def quit(self, limit: float) -> None:
@@ -266,11 +226,25 @@ class NginxProcess:
 
     async def _kill_group(self) -> None:
         """Kill whoever is left: workers outlive a master that was killed, and hold its addresses."""
-        while self._group and ports.group_members(self._group):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._group, signal.SIGKILL)
-            await asyncio.sleep(LOOK)
+        if self._group:
+            await _kill(self._group)
+        if self._group and not self.running:
+            _reap(self._group)
         self._group = 0  # from now on the number may be another's
+
+
+async def _kill(group: int) -> None:
+    while ports.group_members(group):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+        await asyncio.sleep(LOOK)
+
+
+def _reap(group: int) -> None:
+    """Take the statuses of orphaned workers: where we are the first process of a container, nobody else does."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-group, os.WNOHANG) != (0, 0):
+            pass
 
 
 def _die_with(parent: int) -> None:

@@ -95,7 +95,7 @@ def test_draining_finishes_what_is_under_way_and_takes_no_more(cluster: Cluster,
     with under_way(cluster, slow) as wire:
 
         async def drain() -> None:
-            draining = asyncio.create_task(gate.dataplane.drain(LIMIT))
+            draining = asyncio.create_task(gate.supervisor.drain(LIMIT))
             for port in (gate.http_port, gate.https_port, gate.default_port):
                 await until(lambda port=port: is_refused(port))  # type: ignore[misc]
             assert not draining.done()
@@ -104,13 +104,13 @@ def test_draining_finishes_what_is_under_way_and_takes_no_more(cluster: Cluster,
 
         gate.wait(drain())
         assert wire.answer().body == b"halfhalf"
-    assert not gate.dataplane.process.running
+    assert not gate.supervisor.process.running
 
 
 def test_draining_ends_with_its_limit(cluster: Cluster, slow: Slow, error_log: ErrorLog) -> None:
     with under_way(cluster, slow) as wire:
-        cluster.gate.wait(cluster.gate.dataplane.drain(0.05))
-        assert not cluster.gate.dataplane.process.running
+        cluster.gate.wait(cluster.gate.supervisor.drain(0.05))
+        assert not cluster.gate.supervisor.process.running
         assert b"halfhalf" not in wire.receive()
     error_log.allow("open socket #.* left in connection", "^aborting")
 
@@ -120,5 +120,5 @@ def test_connections_that_wait_for_another_request_do_not_delay_the_end(cluster:
     with Wire(cluster.gate.http_port) as kept:
         kept.request("GET /")
         assert kept.answer().body == b"halfhalf"
-        cluster.gate.wait(cluster.gate.dataplane.drain(LIMIT))
+        cluster.gate.wait(cluster.gate.supervisor.drain(LIMIT))
         assert kept.receive() == b""

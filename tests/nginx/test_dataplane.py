@@ -178,11 +178,11 @@ def test_settings_that_nginx_refuses_are_named_and_stop_nothing_else(
 def test_an_nginx_that_dies_comes_back_with_the_settings_that_it_took(gate: Live, shop: RoutingTable) -> None:
     gate.apply(shop)
     gate.apply(shop, msgspec.structs.replace(QUIET, ssl_ciphers="NONSENSE"))
-    old = gate.dataplane.process.pid
+    old = gate.supervisor.process.pid
     os.kill(old, signal.SIGKILL)
 
     async def back() -> None:
-        await until(lambda: gate.dataplane.process.pid != old and gate.dataplane.generation)
+        await until(lambda: gate.supervisor.process.pid != old and gate.dataplane.generation)
 
     gate.wait(back())
     assert served_by(gate, "shop.example") == "shop"
@@ -273,7 +273,7 @@ def test_what_another_pushed_is_found_and_put_right(gate: Live, shop: RoutingTab
     gate.apply(shop)
 
     async def meddle() -> None:
-        other = ControlClient(gate.dataplane.runtime.control)
+        other = ControlClient(gate.supervisor.runtime.control)
         held = await other.digests()
         document = Document("h:foreign.example", "d", b'{"routes":[],"policies":[],"sources":[]}')
         await other.push([document], Commit(held.generation, [("h:foreign.example", "d")], ["h:shop.example"]))
@@ -290,11 +290,11 @@ def test_what_another_pushed_is_found_and_put_right(gate: Live, shop: RoutingTab
 
 def test_a_master_that_is_killed_is_started_again_and_filled(gate: Live, shop: RoutingTable) -> None:
     gate.apply(shop)
-    old = gate.dataplane.process.pid
+    old = gate.supervisor.process.pid
     os.kill(old, signal.SIGKILL)
 
     async def back() -> None:
-        await until(lambda: gate.dataplane.process.pid != old and gate.dataplane.generation)
+        await until(lambda: gate.supervisor.process.pid != old and gate.dataplane.generation)
 
     gate.wait(back())
     assert served_by(gate, "shop.example") == "shop"
@@ -320,13 +320,13 @@ def test_an_nginx_that_nothing_was_pushed_to_is_unavailable(
 
 
 def test_a_table_that_meets_a_dead_nginx_is_live_all_the_same(gate: Live, shop: RoutingTable) -> None:
-    old = gate.dataplane.process.pid
+    old = gate.supervisor.process.pid
     os.kill(old, signal.SIGKILL)
 
     async def applied() -> bool:
         problem = (await gate.dataplane.apply(shop, None, QUIET)).problem
         # Until its death is noticed, the dead master's workers take pushes too.
-        return not problem and gate.dataplane.process.pid != old
+        return not problem and gate.supervisor.process.pid != old
 
     gate.wait(until(applied))
     assert served_by(gate, "shop.example") == "shop"
@@ -334,7 +334,7 @@ def test_a_table_that_meets_a_dead_nginx_is_live_all_the_same(gate: Live, shop: 
 
 def test_workers_that_are_killed_come_back_with_all_documents(gate: Live, shop: RoutingTable) -> None:
     gate.apply(shop)
-    process = gate.dataplane.process
+    process = gate.supervisor.process
     old = set(process.workers())
     for pid in old:
         os.kill(pid, signal.SIGKILL)
@@ -344,7 +344,7 @@ def test_workers_that_are_killed_come_back_with_all_documents(gate: Live, shop: 
 
 def test_closing_leaves_no_process_and_no_directory(shop: RoutingTable) -> None:
     with live(shop, QUIET) as gate:
-        group, directory = gate.dataplane.process.pid, gate.dataplane.runtime.directory
+        group, directory = gate.supervisor.process.pid, gate.supervisor.runtime.directory
         assert group_members(group)
         assert directory.exists()
     assert group_members(group) == ()

@@ -15,7 +15,8 @@ import pytest
 from sevengate.nginx.conf import Directive, Expr, write
 from sevengate.nginx.installation import APT_COMMAND, NginxError, NginxMissingError, find_installation
 from sevengate.nginx.ports import group_members
-from sevengate.nginx.process import AddressTakenError, ConfRejectedError, NginxProcess, Ready, Runtime, refuse_taken
+from sevengate.nginx.process import AddressTakenError, ConfRejectedError, NginxProcess, Ready, refuse_taken
+from sevengate.nginx.runtime import Runtime
 from tests.waiting import free_port, until
 
 
@@ -61,6 +62,7 @@ def answers(runtime: Runtime, text: str) -> Ready:
 def runtime() -> Iterator[Runtime]:
     made = Runtime(Path(tempfile.mkdtemp(prefix="sevengate-")))
     made.make()
+    made.claim()
     yield made
     made.remove()
 
@@ -313,7 +315,8 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from sevengate.nginx.installation import NginxError, find_installation
-from sevengate.nginx.process import NginxProcess, Runtime
+from sevengate.nginx.process import NginxProcess
+from sevengate.nginx.runtime import Runtime
 
 async def main():
     runtime = Runtime(Path(sys.argv[1]))
@@ -347,7 +350,7 @@ def test_the_private_part_is_for_its_owner_only(runtime: Runtime) -> None:
     assert runtime.private.stat().st_mode & 0o777 == 0o700
     runtime.write("key.pem", b"newer")
     assert path.read_bytes() == b"newer"
-    assert sorted(entry.name for entry in runtime.private.iterdir()) == ["key.pem"]
+    assert sorted(entry.name for entry in runtime.private.iterdir()) == ["key.pem", "lock"]
 
 
 def test_a_directory_too_deep_for_a_socket_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,228 @@
+"""The supervisor owns one NGINX: it renders nginx.conf, starts, reloads, revives and drains it.
+
+It takes Blueprints, and what goes wrong is an NginxError whose kind says what to do about it. An NGINX that dies is
+started again with the last Blueprint, whoever else is away; it is empty then and answers 503 until its driver, who is
+told by `news`, has pushed everything anew. Nothing here knows routes, Kubernetes or secrets: the only key that is
+written to disk is that of the certificate of last resort. Which Blueprint is wanted is left to dataplane.py.
+"""
+
+import asyncio
+import hashlib
+import logging
+import uuid
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from sevengate.nginx.blueprint import Blueprint, Standing
+from sevengate.nginx.conf import ConfError, write
+from sevengate.nginx.control import ControlClient, State, UnreachableError
+from sevengate.nginx.installation import Installation, NginxError
+from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready, refuse_taken
+from sevengate.nginx.runtime import Runtime
+from sevengate.nginx.selfsigned import self_signed
+from sevengate.nginx.static import Place, static_conf
+
+log = logging.getLogger("sevengate.nginx.supervisor")
+
+#: Seconds between two tries to start an NGINX that died: the first, and the longest.
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 10.0
+
+
+class Listen(msgspec.Struct, frozen=True):
+    """Where requests are taken in: IPv4 addresses and IPv6 addresses in brackets, and the ports at all of them."""
+
+    addresses: tuple[str, ...] = ("0.0.0.0", "[::]")  # noqa: S104 - an ingress is for the world
+    http_port: int = 80
+    https_port: int = 443
+    default_port: int = 8181
+
+    @property
+    def sockets(self) -> tuple[tuple[str, int], ...]:
+        """All addresses with all ports."""
+        ports = (self.http_port, self.https_port, self.default_port)
+        return tuple((address, port) for address in self.addresses for port in ports)
+
+
+def place(installation: Installation, runtime: Runtime, listen: Listen) -> Place:
+    """Give where an NGINX runs: what the machine has, its runtime directory, and where it listens."""
+    return Place(
+        version=installation.version,
+        modules=installation.modules,
+        lua_root=str(Path(__file__).resolve().parents[2]),
+        lua_path=installation.lua_path,
+        lua_cpath=installation.lua_cpath,
+        pid=str(runtime.pid),
+        control=str(runtime.control),
+        temporary=str(runtime.temporary),
+        certificate=str(runtime.private / "default.crt"),
+        certificate_key=str(runtime.private / "default.key"),
+        addresses=listen.addresses,
+        http_port=listen.http_port,
+        https_port=listen.https_port,
+        default_port=listen.default_port,
+    )
+
+
+class Supervisor:
+    """One NGINX in one directory. `configure` starts it; `close` ends it."""
+
+    def __init__(self, installation: Installation, directory: Path, listen: Listen) -> None:
+        self.runtime = Runtime(directory)
+        self.process = NginxProcess(installation, self.runtime)
+        self._installation = installation
+        self._listen = listen
+        self._control = ControlClient(self.runtime.control)
+        self._standing = Standing()
+        self._moved = asyncio.Event()
+        self._conf = ""
+        self._lock = asyncio.Lock()
+        self._reviving: asyncio.Task[None] | None = None
+        self._closing = False
+
+    @property
+    def control(self) -> Path:
+        """The socket at which NGINX takes documents."""
+        return self.runtime.control
+
+    async def state(self) -> State:
+        """Ask a worker for its state; raise UnreachableError if none answers."""
+        return await self._control.state()
+
+    async def standing(self) -> Standing:
+        """Say how it stands."""
+        return self._standing
+
+    async def news(self, incarnation: str) -> Standing:
+        """Wait until the incarnation is another than the given one."""
+        while self._standing.incarnation == incarnation:
+            await self._moved.wait()
+        return self._standing
+
+    async def prepare(self) -> None:
+        """Take the directory for ourselves, with no NGINX in it, and see that all ports are free; raise NginxError."""
+        self.runtime.make()
+        self.runtime.claim()
+        await self.process.end_orphans()
+        for address, port in self._listen.sockets:
+            refuse_taken(address, port)
+
+    async def configure(self, blueprint: Blueprint) -> Standing:
+        """Start or reload NGINX, unless its configuration would be the same; raise NginxError, the old one stays."""
+        async with self._lock:
+            if self._closing:
+                raise NginxError("nginx is shutting down")
+            conf_id, conf = self._written(blueprint)
+            if not self.process.running:
+                await self._start(blueprint, conf_id, conf)
+            elif conf != self._conf:
+                await self.process.test(conf)
+                await self.process.reload(conf, self._answers(conf_id))
+                self._become(self._standing.incarnation, blueprint, conf, self._standing.reloads + 1)
+            else:
+                self._become(self._standing.incarnation, blueprint, conf, self._standing.reloads)
+            return self._standing
+
+    async def drain(self, limit: float | None = None) -> None:
+        """Take no more connections and finish what is under way, for at most `limit` seconds; then stop.
+
+        Without a limit it is that of the settings, worker-shutdown-timeout.
+        """
+        if limit is None:
+            blueprint = self._standing.blueprint
+            limit = blueprint.settings.worker_shutdown_timeout if blueprint else 0.0
+        await self._end_reviving()
+        await self.process.quit(limit)
+        self._become("", self._standing.blueprint, "", self._standing.reloads)
+
+    async def close(self) -> None:
+        """Stop NGINX at once and take away what it worked in."""
+        await self._end_reviving()
+        await self.process.stop()
+        await self._control.close()
+        self.runtime.remove()
+
+    # --- nginx.conf
+
+    def _written(self, blueprint: Blueprint) -> tuple[str, str]:
+        """Give the digest by which workers name their configuration, and its text."""
+        where = msgspec.structs.replace(
+            place(self._installation, self.runtime, self._listen),
+            dictionary=blueprint.dictionary,
+            previous_dictionary=blueprint.previous_dictionary,
+        )
+        try:
+            anonymous = write(static_conf(blueprint.settings, blueprint.profiles, where))
+            conf_id = hashlib.blake2b(anonymous.encode(), digest_size=12).hexdigest()
+            named = msgspec.structs.replace(where, id=conf_id)
+            return conf_id, write(static_conf(blueprint.settings, blueprint.profiles, named))
+        except ConfError as error:
+            raise ConfRejectedError(str(error)) from error
+
+    def _answers(self, conf_id: str) -> Ready:
+        async def ready() -> bool:
+            try:
+                return (await self._control.state()).conf == conf_id
+            except UnreachableError:
+                return False
+
+        return ready
+
+    # --- one life after the other
+
+    async def _start(self, blueprint: Blueprint, conf_id: str, conf: str) -> None:
+        await self.prepare()
+        certificate = self_signed()
+        self.runtime.write("default.crt", certificate.chain)
+        self.runtime.write("default.key", certificate.key.pem)
+        await self.process.test(conf)
+        await self.process.start(conf, self._answers(conf_id))
+        self._become(uuid.uuid4().hex, blueprint, conf, self._standing.reloads)
+        if self._reviving is None:
+            self._reviving = asyncio.create_task(self._revive(), name="reviving nginx")
+            self._reviving.add_done_callback(_log_failure)
+
+    def _become(self, incarnation: str, blueprint: Blueprint | None, conf: str, reloads: int) -> None:
+        self._standing, self._conf = Standing(incarnation, blueprint, reloads), conf
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _revive(self) -> None:
+        while True:
+            status = await self.process.died()
+            log.error("nginx ended with status %s and is started again", status)
+            pause, said = FIRST_PAUSE, ""
+            while problem := await self._start_again():
+                if problem != said:
+                    log.error("nginx is not back: %s", problem)
+                    said = problem
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _start_again(self) -> str:
+        """Start NGINX as it was; give why that failed."""
+        async with self._lock:
+            if self.process.running or self._standing.blueprint is None:
+                return ""
+            # Documents of the life before are gone, so there is nothing to take over.
+            blueprint = msgspec.structs.replace(self._standing.blueprint, previous_dictionary=0)
+            self._become("", blueprint, "", self._standing.reloads)
+            try:
+                await self._start(blueprint, *self._written(blueprint))
+            except NginxError as error:
+                return str(error)
+            return ""
+
+    async def _end_reviving(self) -> None:
+        self._closing = True
+        if self._reviving:
+            self._reviving.cancel()
+            await asyncio.gather(self._reviving, return_exceptions=True)
+            self._reviving = None
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (failure := task.exception()):
+        log.critical("%s failed", task.get_name(), exc_info=failure)
