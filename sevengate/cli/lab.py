@@ -39,27 +39,29 @@ def lab() -> None:
 @lab.command()
 @click.option("--api-only", is_flag=True, help="Serve the API, without nodes and controllers.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one by default.")
+@click.option("--legacy-apis", is_flag=True, help="Serve Ingress and RBAC of v1beta1 as well, for old manifests.")
 @kubeconfig_option
-def up(api_only: bool, port: int, kubeconfig: Path) -> None:
+def up(api_only: bool, port: int, legacy_apis: bool, kubeconfig: Path) -> None:
     """Serve a Kubernetes API on loopback until Ctrl-C; then everything in it is gone."""
     from sevengate.lab.apiserver.schemas import SchemasMissingError
 
     if not api_only:
         raise click.UsageError("say --api-only: a lab has no nodes and no controllers of its own")
     try:
-        asyncio.run(_serve(port, kubeconfig))
+        asyncio.run(_serve(port, kubeconfig, legacy_apis=legacy_apis))
     except (SchemasMissingError, OSError) as error:
         remark(f"error: {error}")
         sys.exit(Status.UNAVAILABLE)
 
 
-async def _serve(port: int, kubeconfig: Path) -> None:
+async def _serve(port: int, kubeconfig: Path, *, legacy_apis: bool) -> None:
+    from sevengate.lab.apiserver.api import Api
     from sevengate.lab.apiserver.running import serving_api
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving_api(port=port) as running:
+    async with serving_api(port=port, api=Api(legacy_apis=legacy_apis)) as running:
         with _written(kubeconfig, running.kubeconfig()):
             say(f"serving {running.url}")
             say(f"export KUBECONFIG={kubeconfig}")

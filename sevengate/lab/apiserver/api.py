@@ -15,6 +15,7 @@ from sevengate.lab.apiserver.defaults import fill
 from sevengate.lab.apiserver.events import CONVERSIONS
 from sevengate.lab.apiserver.faults import Faults
 from sevengate.lab.apiserver.identity import Tokens
+from sevengate.lab.apiserver.legacy import legacy_resources
 from sevengate.lab.apiserver.removal import Removal
 from sevengate.lab.apiserver.resources import Resources, own_resources
 from sevengate.lab.apiserver.reviews import Reviews
@@ -29,10 +30,12 @@ NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 class Api:
     """One API server, without its socket."""
 
-    def __init__(self, clock: Clock = system_clock) -> None:
+    def __init__(self, clock: Clock = system_clock, *, legacy_apis: bool = False) -> None:
         self.clock = clock
         self.storage = Storage()
         self.resources = Resources(own_resources(CONVERSIONS))
+        for resource in tuple(legacy_resources(self.resources)) if legacy_apis else ():
+            self.resources.add(resource)
         self.tokens = Tokens(self.storage)
         self.faults = Faults()
         self.reviews = Reviews(self.storage, self.tokens)

@@ -50,6 +50,8 @@ class Resource(msgspec.Struct, frozen=True):
     columns: tuple[Column, ...] = ()
     shelf: Shelf = ("", "")
     conversion: Conversion | None = None
+    #: What users of the type are warned of.
+    deprecation: str = ""
     is_custom: bool = False
     singular: str = ""
     scale_paths: tuple[str, str, str] = ("spec.replicas", "status.replicas", "")

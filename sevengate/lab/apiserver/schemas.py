@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from sevengate.lab.apiserver.answers import Object
+from sevengate.lab.apiserver.old_schemas import old_definitions
 
 #: The version of Kubernetes that the lab says it is.
 KUBERNETES: Final = "1.37.0"
@@ -135,14 +136,14 @@ ANY: Final = Schema({"x-kubernetes-preserve-unknown-fields": True, "type": "obje
 
 @cache
 def definitions() -> Object:
-    """Read Kubernetes' own definitions by name; raise SchemasMissingError if they are not installed."""
+    """Read Kubernetes' own definitions, old ones too, by name; raise SchemasMissingError if they are not installed."""
     folder = f"kubernetes-json-schema/v{KUBERNETES}-local"
     try:
         text = files("kubernetes_validate").joinpath(folder, "_definitions.json").read_bytes()
     except (ModuleNotFoundError, FileNotFoundError) as error:
         raise SchemasMissingError("the lab needs Kubernetes' schemas: pip install 'sevengate[lab]'") from error
     found: Object = msgspec.json.decode(text)["$defs"]
-    return found
+    return found | old_definitions(found)
 
 
 @cache

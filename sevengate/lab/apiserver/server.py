@@ -104,6 +104,8 @@ class Server:
         call = read_call(request.method, request.path, request.query, self.api.resources)
         call.user, call.agent = user, request.headers.get("User-Agent", "")
         check_options(call)
+        if call.resource.deprecation:
+            call.warnings.append(call.resource.deprecation)
         if not allowed(self.api.storage, user, call.attributes):
             raise forbidden(call.resource.qualified, call.name, call.attributes.why_not(user))
         rule = await self._suffer(request, call)

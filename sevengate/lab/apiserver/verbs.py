@@ -248,11 +248,17 @@ class Verbs:
             errors = validation.check(thing, resource.schema)
         if errors:
             raise invalid(resource.kind, resource.group, thing["metadata"]["name"], errors)
-        defaults.fill(thing)
+        if resource.conversion is None:
+            defaults.fill(thing)
+            return
+        # Defaults and rules are known for the version that is stored.
+        stored = resource.stored(thing)
+        defaults.fill(stored)
+        thing.update(resource.shown(stored))
 
     def _check(self, call: Call, thing: Object, old: Object | None) -> None:
         resource = call.resource
-        if errors := rules.broken(thing, old):
+        if errors := rules.broken(resource.stored(thing), old and resource.stored(old)):
             raise invalid(resource.kind, resource.group, thing["metadata"]["name"], errors)
 
     def _require_namespace(self, call: Call) -> None:

@@ -8,12 +8,14 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from sevengate.lab.apiserver.api import Api
 from sevengate.lab.apiserver.certificates import Pair
 from sevengate.lab.apiserver.running import OWNER, RunningApi, serving_api
 
@@ -119,12 +121,23 @@ async def connected(running: RunningApi, client: Pair | None = None, token: str 
         yield Lab(running, session)
 
 
-def in_lab(scenario: Callable[[Lab], Awaitable[None]]) -> Callable[[], None]:
-    """Run an asynchronous test as the owner of a new lab."""
+Scenario = Callable[[Lab], Awaitable[None]]
 
+
+def in_lab(scenario: Scenario) -> Callable[[], None]:
+    """Run an asynchronous test as the owner of a new lab."""
+    return _in_lab_of(Api, scenario)
+
+
+def in_legacy_lab(scenario: Scenario) -> Callable[[], None]:
+    """Do the same in a lab that serves old API versions as well."""
+    return _in_lab_of(partial(Api, legacy_apis=True), scenario)
+
+
+def _in_lab_of(make: Callable[[], Api], scenario: Scenario) -> Callable[[], None]:
     async def run() -> None:
         async with (
-            serving_api() as running,
+            serving_api(api=make()) as running,
             connected(running, running.client(OWNER, "system:masters")) as lab,
             asyncio.timeout(60),
         ):
@@ -138,14 +151,14 @@ def in_lab(scenario: Callable[[Lab], Awaitable[None]]) -> Callable[[], None]:
 
 
 @contextmanager
-def in_thread() -> Iterator[RunningApi]:
+def in_thread(*, legacy_apis: bool = False) -> Iterator[RunningApi]:
     """Serve from a thread, for tests that wait for other programs."""
     started: Future[RunningApi] = Future()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with serving_api() as running:
+        async with serving_api(api=Api(legacy_apis=legacy_apis)) as running:
             started.set_result(running)
             await stop.wait()
 
