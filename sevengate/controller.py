@@ -48,6 +48,8 @@ class Controller:
 
     def __init__(self, plane: Plane, options: Options, tell: Callable[[Generation], None]) -> None:
         self.generation: Generation | None = None
+        #: What was compiled last, live or not: what somebody is to be judged by who asks for a change.
+        self.compiled: Compilation | None = None
         self._plane = plane
         self._options = options
         self._tell = tell
@@ -86,6 +88,7 @@ class Controller:
         previous, self._compilation = self._compilation, None
         try:
             compilation = await asyncio.to_thread(self._compile, previous, snapshot, changes)
+            self.compiled = compilation
             applied = await self._plane.apply(compilation.table, compilation.changes, compilation.settings)
         except NginxError:
             raise

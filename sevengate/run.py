@@ -12,8 +12,15 @@ import socket
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +32,7 @@ from sevengate.cluster.access import in_cluster
 from sevengate.cluster.client import Client
 from sevengate.cluster.errors import ConfigError
 from sevengate.cluster.kubeconfig import find_access
-from sevengate.cluster.plan import Scope
+from sevengate.cluster.plan import Scope, watches
 from sevengate.cluster.publisher import Publisher, PublisherOptions
 from sevengate.compiler.compile import Compilation
 from sevengate.compiler.statuses import Status
@@ -40,8 +47,10 @@ from sevengate.nginx.live import Live, live
 from sevengate.nginx.process import AddressTakenError
 from sevengate.nginx.supervisor import Listen, Supervisor
 from sevengate.settings import Options
+from sevengate.web.admission import Admission
 from sevengate.web.health import health_pages
-from sevengate.web.serving import MakePage, serving
+from sevengate.web.serving import serving
+from sevengate.web.webhook import WebhookOptions, serving_webhook
 
 __all__ = ["ClusterOptions", "ConfigError", "Live", "NginxError", "RunOptions", "live", "serve"]
 
@@ -58,6 +67,7 @@ class ClusterOptions(msgspec.Struct, frozen=True):
     watch_namespace_selector: str = ""
     in_cluster: bool = False
     publisher: PublisherOptions = PublisherOptions()
+    webhook: WebhookOptions | None = None
 
 
 class RunOptions(msgspec.Struct, frozen=True):
@@ -84,14 +94,15 @@ def _to_standard_error(line: str) -> None:
 async def serve(options: RunOptions, say: Callable[[str], None] = _to_standard_error) -> None:
     """Serve what is asked for until a signal; raise NginxError or ConfigError if that cannot be done at all."""
     installation = find_installation()
-    addresses = (options.bind_address,) if options.bind_address else _everywhere()
+    addresses, port = _addresses(options), options.healthz_port
     directory = Path(tempfile.mkdtemp(prefix="sevengate-"))
     supervisor = Supervisor(installation, directory, _listen(options, addresses))
     dataplane = DataPlane(supervisor)
     run = _Run(options, dataplane, supervisor, say)
     try:
         await supervisor.prepare()
-        async with _serving(health_pages(run.why_not, run.why_not_welcome), addresses, options.healthz_port):
+        health = serving(health_pages(run.why_not, run.why_not_welcome), addresses, port)
+        async with _on_port(health, (addresses[0], port), "healthz"):
             await run.until_signal()
     finally:
         await dataplane.close()
@@ -155,9 +166,26 @@ class _Run:
             self._publisher = Publisher(client, options.publisher, _instance(options.publisher))
             try:
                 scope = _scope(options, self._options.options)
-                await _first_of(self._submit_states(client, scope, self._publisher), self._publisher.run())
+                async with self._admission(options.webhook, client, scope):
+                    await _first_of(self._submit_states(client, scope, self._publisher), self._publisher.run())
             finally:
                 await self._publisher.close()
+
+    def _admission(
+        self, options: WebhookOptions | None, client: Client, scope: Scope
+    ) -> AbstractAsyncContextManager[None]:
+        """Answer the API server's questions, if that is asked for."""
+        if options is None:
+            return nullcontext()
+
+        def concerns(namespace: str) -> bool:
+            compiled = self._controller.compiled
+            return compiled is None or watches(scope, compiled.memory.snapshot, namespace)
+
+        admission = Admission(lambda: self._controller.compiled, concerns)
+        addresses = (options.address,) if options.address else _addresses(self._options)
+        serving_it = serving_webhook(options, admission, client, addresses)
+        return _on_port(serving_it, (addresses[0], options.port), "admission webhook")
 
     async def _submit_states(self, client: Client, scope: Scope, publisher: Publisher) -> None:
         async with aclosing(source.watch(client, scope)) as states:
@@ -260,15 +288,22 @@ async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
 
 
 @asynccontextmanager
-async def _serving(pages: Mapping[str, MakePage], addresses: tuple[str, ...], port: int) -> AsyncIterator[None]:
+async def _on_port(
+    serving_it: AbstractAsyncContextManager[None], place: tuple[str, int], what: str
+) -> AsyncIterator[None]:
+    """Serve something; say who has its port if that is taken."""
     async with AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(serving(pages, addresses, port))
+            await stack.enter_async_context(serving_it)
         except OSError as error:
-            owner = ports.listener(addresses[0], port)
+            owner = ports.listener(*place)
             reason = f"is taken by {owner}" if owner else f"cannot be used: {error.strerror}"
-            raise AddressTakenError(f"port {port} (healthz) {reason}") from error
+            raise AddressTakenError(f"port {place[1]} ({what}) {reason}") from error
         yield
+
+
+def _addresses(options: RunOptions) -> tuple[str, ...]:
+    return (options.bind_address,) if options.bind_address else _everywhere()
 
 
 def _listen(options: RunOptions, addresses: tuple[str, ...]) -> Listen:

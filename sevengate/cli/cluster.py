@@ -6,23 +6,17 @@ of ingress-nginx set them.
 """
 
 import os
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from sevengate import values
+from sevengate.cli.names import object_name
+from sevengate.cli.webhook import take_webhook, webhook_options
 
 if TYPE_CHECKING:
     from sevengate.run import ClusterOptions
-
-
-def object_name(_context: click.Context, _option: click.Parameter, value: str) -> str:
-    """Check the name of an object."""
-    if value and not re.fullmatch(r"[a-z0-9.-]+/[a-z0-9.-]+", value):
-        raise click.BadParameter(f"{value!r} is not namespace/name")
-    return value
 
 
 def _duration(_context: click.Context, _option: click.Parameter, value: str) -> float:
@@ -77,6 +71,7 @@ _OPTIONS: Final = (
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags to a command."""
+    command = webhook_options(command)
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -103,10 +98,13 @@ def take_cluster(flags: dict[str, Any], *, is_default: bool) -> "ClusterOptions 
     publishing = Publishing(address, service, flags.pop("report_node_internal_ip_address"))
     rest = {name: flags.pop(name) for name in PublisherOptions.__struct_fields__ if name in flags}
     publisher = PublisherOptions(publishing, pod=_pod(), **rest)
+    webhook = take_webhook(flags)
     named = in_cluster or kubeconfig or host
     if not named and not (is_default and {"KUBECONFIG", "KUBERNETES_SERVICE_HOST"} & os.environ.keys()):
+        if webhook:
+            raise click.UsageError("--validating-webhook needs a cluster, whose API server asks")
         return None
-    return ClusterOptions(kubeconfig, host, namespace, selector, in_cluster=in_cluster, publisher=publisher)
+    return ClusterOptions(kubeconfig, host, namespace, selector, in_cluster, publisher, webhook)
 
 
 def _pod() -> str:

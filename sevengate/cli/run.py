@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from sevengate.cli.cluster import cluster_options, object_name, take_cluster
+from sevengate.cli.cluster import cluster_options, take_cluster
+from sevengate.cli.names import object_name
 from sevengate.cli.output import Status, remark
 from sevengate.settings import Options
 

@@ -45,7 +45,7 @@ class Trust(msgspec.Struct, frozen=True):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if credential.certificate:
-            _load(context, credential)
+            _load_client(context, credential)
         return context
 
 
@@ -97,16 +97,21 @@ def checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _load(context: ssl.SSLContext, credential: Credential) -> None:
-    """Load certificate and key. OpenSSL wants files: these two exist in memory only."""
-    certificate, key = _in_memory(credential.certificate), _in_memory(credential.key)
+def _load_client(context: ssl.SSLContext, credential: Credential) -> None:
     try:
-        context.load_cert_chain(f"/proc/self/fd/{certificate}", f"/proc/self/fd/{key}", password="")
+        load_pair(context, credential.certificate, credential.key)
     except (ssl.SSLError, ValueError) as error:
         raise ConfigError(f"the client certificate and its key cannot be used: {error}") from error
+
+
+def load_pair(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Load a certificate and its key; raise SSLError or ValueError. OpenSSL wants files: these exist in memory only."""
+    certificate_file, key_file = _in_memory(certificate), _in_memory(key)
+    try:
+        context.load_cert_chain(f"/proc/self/fd/{certificate_file}", f"/proc/self/fd/{key_file}", password="")
     finally:
-        os.close(certificate)
-        os.close(key)
+        os.close(certificate_file)
+        os.close(key_file)
 
 
 def _in_memory(content: bytes) -> int:

@@ -50,6 +50,11 @@ def plan(scope: Scope, snapshot: Snapshot) -> frozenset[Selection]:
     return frozenset(_selections(scope, snapshot))
 
 
+def watches(scope: Scope, snapshot: Snapshot, namespace: str) -> bool:
+    """Say whether what lives in a namespace is read."""
+    return not {"", namespace}.isdisjoint(_namespaces(scope, snapshot))
+
+
 def _selections(scope: Scope, snapshot: Snapshot) -> Iterator[Selection]:
     yield Selection(INGRESS_CLASSES, required=False)
     if scope.namespace_selector:

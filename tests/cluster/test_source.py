@@ -7,8 +7,9 @@ import pytest
 
 from sevengate.cluster import source
 from sevengate.cluster.client import Client
-from sevengate.cluster.plan import Scope
+from sevengate.cluster.plan import Scope, watches
 from sevengate.cluster.source import ClusterState
+from sevengate.kube.objects import Metadata, Namespace
 from sevengate.kube.snapshot import Snapshot
 from tests.cluster.api_server import ApiServer
 from tests.cluster.following import HASTY, HASTY_CLIENT
@@ -221,3 +222,12 @@ def test_an_outage_keeps_the_last_state_and_heals(server: ApiServer) -> None:
         await until(lambda: set(one.snapshot.ingresses) == {"default/shop"})
 
     play(scenario, server)
+
+
+def test_a_namespace_is_watched_if_it_was_named_or_selected_or_nothing_was_said() -> None:
+    selected = Snapshot(namespaces={"default": Namespace(Metadata("default"))})
+    assert watches(Scope(), Snapshot(), "default")
+    assert watches(Scope(namespace="default"), Snapshot(), "default")
+    assert not watches(Scope(namespace="default"), Snapshot(), "other")
+    assert watches(Scope(namespace_selector="gate=open"), selected, "default")
+    assert not watches(Scope(namespace_selector="gate=open"), selected, "other")

@@ -43,7 +43,7 @@ async def give_backend(place: Place, backends: EchoBackends) -> None:
     await place.create(ENDPOINT_SLICES, endpoint_slice("shop", endpoint.address, port=endpoint.port))
 
 
-async def kubectl(place: Place, *words: str, given: Plain | None = None) -> str:
+async def kubectl(place: Place, *words: str, given: Plain | None = None, succeeds: bool = True) -> str:
     program = shutil.which("kubectl") or pytest.skip("there is no kubectl")
     process = await asyncio.create_subprocess_exec(
         *(program, "--kubeconfig", str(place.kubeconfig), "--namespace", place.namespace, *words),
@@ -52,7 +52,7 @@ async def kubectl(place: Place, *words: str, given: Plain | None = None) -> str:
         stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await process.communicate(msgspec.json.encode(given) if given else b"")
-    assert process.returncode == 0, said.decode()
+    assert (process.returncode == 0) is succeeds, said.decode()
     return said.decode()
 
 

@@ -8,7 +8,7 @@ import base64
 
 import yaml
 
-from sevengate.lab.apiserver.certificates import Pair
+from sevengate.cluster.authority import Pair
 
 NAME = "sevengate-lab"
 

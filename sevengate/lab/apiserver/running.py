@@ -20,9 +20,9 @@ from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 
+from sevengate.cluster.authority import Authority, Pair
 from sevengate.lab.apiserver import kubeconfig
 from sevengate.lab.apiserver.api import Api
-from sevengate.lab.apiserver.certificates import Authority, Pair
 from sevengate.lab.apiserver.faults import Faults
 from sevengate.lab.apiserver.identity import AUDIENCE
 from sevengate.lab.apiserver.rbac import MASTERS
@@ -88,7 +88,7 @@ async def serving_api(address: str = "127.0.0.1", port: int = 0, api: Api | None
     """Serve an API on loopback; port 0 picks a free one. Raises OSError if the port is taken."""
     if not ip_address(address).is_loopback:
         raise ValueError(f"the lab listens on loopback only, and {address} is not")
-    server, authority = Server(api or Api()), Authority()
+    server, authority = Server(api or Api()), Authority("sevengate-lab")
     runner = web.ServerRunner(
         web.Server(server.answer, request_factory=_request, access_log=None), shutdown_timeout=0.5
     )

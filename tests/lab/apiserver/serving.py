@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from sevengate.cluster.authority import Pair
 from sevengate.lab.apiserver.api import Api
-from sevengate.lab.apiserver.certificates import Pair
 from sevengate.lab.apiserver.running import OWNER, RunningApi, serving_api
 
 Object = dict[str, Any]

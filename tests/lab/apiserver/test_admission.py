@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sevengate.lab.apiserver.certificates import Authority
+from sevengate.cluster.authority import Authority
 from tests.lab.apiserver.serving import CONFIG_MAPS, INGRESSES, Lab, Object, config_map, in_lab, ingress
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"

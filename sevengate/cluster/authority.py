@@ -1,8 +1,8 @@
-"""The certificates of one lab: an authority made anew at each start, the server's, and those of its clients.
+"""An authority for certificates, made anew: its own certificate, and those that it signs.
 
-Takes names; gives PEM. The authority's key is kept in memory only. A client certificate names its user as CN and the
-user's groups as O, as Kubernetes reads them ("Authenticating", X509 client certificates). Who asks by one is found in
-`identity`; where files go is decided in `running`.
+Takes names; gives PEM. The authority's key is kept in memory only, so nobody signs with it who has not made it. The
+lab's API server stands on one of these, and so does the admission webhook (webhook_certificate.py). Who believes an
+authority, and for how long, is decided there.
 """
 
 import ipaddress
@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALID: Final = timedelta(days=365)
+#: A client's clock may be behind.
+_EARLIER: Final = timedelta(minutes=5)
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -30,13 +32,14 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Authority:
-    """Signs the certificates of one lab."""
+    """Signs certificates, which are valid as long as its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "sevengate", valid: timedelta = VALID) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("sevengate-lab", ())
+        self._name = _name(name, ())
+        self._valid = valid
         constraints = x509.BasicConstraints(ca=True, path_length=0)
-        builder = _builder(self._name, self._name, self._key.public_key()).add_extension(constraints, critical=True)
+        builder = self._builder(self._name, self._key.public_key()).add_extension(constraints, critical=True)
         usage = _usage(signs=True)
         self._certificate = builder.add_extension(usage, critical=True).sign(self._key, hashes.SHA256())
 
@@ -45,10 +48,10 @@ class Authority:
         """The certificate by which clients trust the server, and it them."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def server(self, names: Iterable[str]) -> Pair:
+    def server(self, names: Iterable[str], called: str = "kube-apiserver") -> Pair:
         """Make the certificate of a server with some host names and addresses."""
         alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
-        return self._signed("kube-apiserver", (), ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+        return self._signed(called, (), ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
     def client(self, user: str, groups: tuple[str, ...]) -> Pair:
         """Make the certificate of a user."""
@@ -62,7 +65,7 @@ class Authority:
         alternatives: x509.SubjectAlternativeName | None,
     ) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(name, groups), self._name, key.public_key())
+        builder = self._builder(_name(name, groups), key.public_key())
         builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         builder = builder.add_extension(_usage(signs=False), critical=True)
         if alternatives:
@@ -73,6 +76,19 @@ class Authority:
         return Pair(
             certificate.public_bytes(serialization.Encoding.PEM),
             key.private_bytes(serialization.Encoding.PEM, *form),
+        )
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _EARLIER)
+            .not_valid_after(now + self._valid)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         )
 
 
@@ -86,20 +102,6 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))  # a client's clock may be behind
-        .not_valid_after(now + VALID)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
 
 
 def _usage(*, signs: bool) -> x509.KeyUsage:

@@ -1,0 +1,176 @@
+"""The webhook's certificate in a cluster: made once, agreed on, announced before it is shown, renewed in time."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sevengate.cluster.authority import Authority, Pair
+from sevengate.cluster.client import Client
+from sevengate.cluster.resources import SECRETS, WEBHOOK_CONFIGURATIONS
+from sevengate.cluster.webhook_certificate import CertificateUpkeep, Named
+from tests.contract.clusters import Place, contract
+from tests.waiting import until
+
+SECRET = "webhook"
+YEAR = timedelta(days=365)
+
+
+class Replica:
+    """One of several that look after the same certificate."""
+
+    def __init__(self, client: Client, place: Place, valid: timedelta = YEAR) -> None:
+        self.shown: list[Pair] = []
+        named = Named(f"{place.namespace}/{SECRET}", place.namespace)
+        self.upkeep = CertificateUpkeep(client, named, self.shown.append, valid=valid)
+
+    @property
+    def shows(self) -> bytes:
+        return self.shown[-1].certificate
+
+
+async def configure(place: Place, **client: Any) -> None:
+    """Make a configuration, whose name is the namespace's, for it lives in none itself."""
+    service = {"name": "hook", "namespace": place.namespace, "path": "/"}
+    hook = {
+        "name": "check.example.com",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "clientConfig": client or {"service": service},
+    }
+    await place.create(WEBHOOK_CONFIGURATIONS, {"metadata": {"name": place.namespace}, "webhooks": [hook]})
+
+
+async def bundle(place: Place) -> list[bytes]:
+    """Give the authorities that the API server believes, the newest first."""
+    configuration = await place.read(WEBHOOK_CONFIGURATIONS, place.namespace)
+    text = base64.b64decode(configuration["webhooks"][0]["clientConfig"].get("caBundle", ""))
+    return [one.public_bytes(Encoding.PEM) for one in x509.load_pem_x509_certificates(text)] if text else []
+
+
+def believed(shown: bytes, authorities: list[bytes]) -> bool:
+    """Say whether one of the authorities has signed what is shown."""
+    certificate = x509.load_pem_x509_certificate(shown)
+    for authority in authorities:
+        try:
+            certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+        except Exception:
+            continue
+        return True
+    return False
+
+
+def scenario(play: Callable[[Place, Client], Awaitable[None]]) -> Callable[[], None]:
+    @contract
+    async def test(place: Place) -> None:
+        async with Client(place.access) as client:
+            try:
+                await play(place, client)
+            finally:
+                await place.delete(WEBHOOK_CONFIGURATIONS, place.namespace)
+
+    return test
+
+
+@scenario
+async def test_replicas_that_start_at_once_agree_on_one_certificate(place: Place, client: Client) -> None:
+    await configure(place)
+    replicas = [Replica(client, place) for _ in range(3)]
+    tasks = [asyncio.create_task(replica.upkeep.run()) for replica in replicas]
+    await until(lambda: all(replica.shown for replica in replicas))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len({replica.shows for replica in replicas}) == 1
+    assert believed(replicas[0].shows, await bundle(place))
+    names = x509.load_pem_x509_certificate(replicas[0].shows).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert names.value.get_values_for_type(x509.DNSName) == [f"hook.{place.namespace}.svc"]
+
+
+@scenario
+async def test_a_renewed_certificate_is_shown_only_when_its_authority_is_believed(place: Place, client: Client) -> None:
+    await configure(place)
+    replica, other = Replica(client, place), Replica(client, place)
+    await replica.upkeep.step()
+    await other.upkeep.step()
+    first = replica.shows
+    # Whoever wants longer lives finds that of the first nearly over.
+    renewing = Replica(client, place, valid=10 * YEAR)
+    await renewing.upkeep.step()
+    for _ in range(3):
+        trusted = await bundle(place)
+        assert all(believed(one.shows, trusted) for one in (replica, other, renewing))
+        await replica.upkeep.step()
+        await other.upkeep.step()
+    assert replica.shows == other.shows == renewing.shows != first
+    assert len(await bundle(place)) == 2
+
+
+@scenario
+async def test_a_bundle_that_somebody_took_away_is_written_again(place: Place, client: Client) -> None:
+    await configure(place)
+    replica = Replica(client, place)
+    await replica.upkeep.step()
+    hook = (await place.read(WEBHOOK_CONFIGURATIONS, place.namespace))["webhooks"][0]
+    hook["clientConfig"]["caBundle"] = base64.b64encode(Authority().certificate).decode()
+    await place.merge(WEBHOOK_CONFIGURATIONS, place.namespace, {"webhooks": [hook]})
+    assert not believed(replica.shows, await bundle(place))
+    await replica.upkeep.step()
+    assert believed(replica.shows, await bundle(place))
+    assert len(replica.shown) == 1
+
+
+@scenario
+async def test_what_is_no_pair_in_the_secret_is_replaced(place: Place, client: Client) -> None:
+    await configure(place)
+    foreign = Authority()
+    pair = foreign.server(["hook.example"])
+    content = {"ca.crt": foreign.certificate, "tls.crt": pair.certificate, "tls.key": pair.key}
+    good = {field: base64.b64encode(text).decode() for field, text in content.items()}
+    other = {"ca.crt": base64.b64encode(Authority().certificate).decode()}
+    for data in ({}, {"tls.crt": "QUJD"}, {**good, "tls.key": "QUJD"}, {**good, **other}, good):
+        await place.create(SECRETS, {"metadata": {"name": SECRET}, "data": data})
+        replica = Replica(client, place)
+        await replica.upkeep.step()
+        assert believed(replica.shows, await bundle(place))
+        assert replica.shows != pair.certificate
+        await place.delete(SECRETS, SECRET)
+
+
+@scenario
+async def test_a_configuration_with_a_url_is_served_under_its_name(place: Place, client: Client) -> None:
+    await configure(place, url="https://192.0.2.7:8443/networking/v1/ingresses")
+    replica = Replica(client, place)
+    await replica.upkeep.step()
+    names = x509.load_pem_x509_certificate(replica.shows).extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert [str(name) for name in names.value.get_values_for_type(x509.IPAddress)] == ["192.0.2.7"]
+
+
+@contract
+async def test_it_waits_for_a_configuration_that_is_not_there_yet(place: Place) -> None:
+    async with Client(place.access) as client:
+        replica = Replica(client, place)
+        task = asyncio.create_task(replica.upkeep.run(pause=0.05))
+        await asyncio.sleep(0.1)
+        assert not replica.shown
+        await configure(place)
+        try:
+            await until(lambda: replica.shown)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await place.delete(WEBHOOK_CONFIGURATIONS, place.namespace)
+
+
+def test_a_key_is_never_shown_in_a_message() -> None:
+    pair = Authority().server(["a.example"])
+    assert "PRIVATE" not in repr(pair) + repr(msgspec.structs.asdict(Named("a/b", "c")))
