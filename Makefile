@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTHON_CODE := sevengate tests tools $(wildcard bench)
 LUA_CODE := sevengate/nginx/lua
 
-.PHONY: help demo test check bench format golden reference pins clean
+.PHONY: help demo test check bench format golden reference manifests pins clean
 .PHONY: check-format check-lint check-types check-floors check-lua check-pages check-tracked
 
 help:  ## show this list
@@ -37,6 +37,7 @@ check-pages: setup-check
 	$(BIN)/python tools/reference.py --check
 	$(BIN)/python tools/examples.py --check
 	$(BIN)/python tools/kubectl_page.py --check
+	$(BIN)/python tools/manifests.py --check
 check-tracked: setup-check
 	$(BIN)/python tools/tracked.py
 
@@ -54,6 +55,9 @@ reference: setup  ## write the pages of docs/ that are made from tables in the c
 	@$(BIN)/python tools/reference.py
 	@$(BIN)/python tools/examples.py
 	@$(BIN)/python tools/kubectl_page.py
+
+manifests: setup  ## render the plain manifests of deploy/ from the Helm chart, and the table of its values
+	@$(BIN)/python tools/manifests.py
 
 pins: setup  ## pin the newest Python packages anew (uses uv)
 	@uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

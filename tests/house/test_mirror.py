@@ -3,7 +3,7 @@
 from tests.house.sources import PACKAGE, ROOT
 
 TESTS = ROOT / "tests"
-NO_ROOMS = {"contract", "golden", "features", "house"}
+NO_ROOMS = {"contract", "deploy", "golden", "features", "house"}
 
 
 def folders_with_python(parent_name: str) -> set[str]:

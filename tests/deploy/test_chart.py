@@ -1,0 +1,253 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import sevengate
+from tests.deploy.helm import (
+    CHART,
+    MODES,
+    Objects,
+    Plain,
+    check_strictly,
+    container,
+    helm,
+    needs_helm,
+    only,
+    pod_of,
+    refusal,
+    render,
+)
+
+pytestmark = needs_helm
+
+
+def flags(objects: Objects, name: str = "controller") -> list[str]:
+    return list(container(objects, name)["args"])
+
+
+def values_file(folder: Path, values: Plain) -> str:
+    path = folder / "values.yaml"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    return str(path)
+
+
+def test_helm_finds_nothing_to_complain_about() -> None:
+    run = helm("lint", "--strict", str(CHART))
+    assert run.returncode == 0, run.stdout
+    assert "[WARNING]" not in run.stdout
+
+
+def test_the_chart_is_for_the_version_beside_it() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert chart["appVersion"] == sevengate.__version__
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.stem)
+def test_every_mode_is_what_kubernetes_takes(mode: Path) -> None:
+    check_strictly(render("--values", str(mode)))
+
+
+#: Values that switch on, all together or by themselves, what the modes leave off.
+ODD: dict[str, Plain] = {
+    "everything": {
+        "global": {"image": {"registry": "images.example"}},
+        "commonLabels": {"team": "edge"},
+        "imagePullSecrets": [{"name": "pull"}],
+        "controller": {
+            "kind": "Both",
+            "image": {"tag": "1", "pullPolicy": "Always"},
+            "config": {"keep-alive-requests": 1000000, "use-gzip": True, "log-format-upstream": '"$request"'},
+            "extraArgs": {"default-ssl-certificate": "gates/star", "v": 2},
+            "extraEnvs": [{"name": "TZ", "value": "UTC"}],
+            "extraVolumes": [{"name": "more", "emptyDir": {}}],
+            "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+            "extraContainers": [{"name": "side", "image": "side:1"}],
+            "extraInitContainers": [{"name": "first", "image": "first:1"}],
+            "hostPort": {"enabled": True},
+            "hostAliases": [{"ip": "192.0.2.1", "hostnames": ["a.example"]}],
+            "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+            "sysctls": {"net.core.somaxconn": 4096},
+            "podLabels": {"a": "b"},
+            "podAnnotations": {"c": "d"},
+            "tolerations": [{"key": "edge", "operator": "Exists"}],
+            "topologySpreadConstraints": [
+                {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+            ],
+            "ingressClassResource": {"default": True, "aliases": ["edge"]},
+            "networkPolicy": {"enabled": True},
+            "service": {"internal": {"enabled": True}, "nodePorts": {"http": 30080}},
+            "admissionWebhooks": {"existingSecret": "mine", "caBundle": "-----BEGIN CERTIFICATE-----"},
+            "metrics": {
+                "enabled": True,
+                "serviceMonitor": {"enabled": True},
+                "prometheusRule": {"enabled": True, "rules": [{"alert": "Down", "expr": "up == 0"}]},
+            },
+            "dataplane": {"temporarySize": "4Gi", "extraEnvs": [{"name": "A", "value": "b"}]},
+        },
+        "defaultBackend": {"enabled": True, "image": {"image": "pages", "tag": "3"}, "replicaCount": 2},
+    },
+    "autoscaling": {"controller": {"autoscaling": {"enabled": True, "targetMemoryUtilizationPercentage": 80}}},
+    "keda": {"controller": {"keda": {"enabled": True, "triggers": [{"type": "cpu", "metadata": {"value": "60"}}]}}},
+    "one namespace": {"controller": {"scope": {"enabled": True, "namespace": "shop"}}},
+    "no cluster-wide rules": {"controller": {"scope": {"enabled": True}}, "rbac": {"scope": True}},
+    "some namespaces": {"controller": {"scope": {"enabled": True, "namespaceSelector": "edge=yes"}}},
+    "nothing of its own": {
+        "rbac": {"create": False},
+        "serviceAccount": {"create": False, "name": "given"},
+        "controller": {
+            "service": {"enabled": False},
+            "admissionWebhooks": {"enabled": False},
+            "ingressClassResource": {"enabled": False},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_values_are_what_kubernetes_takes(name: str, tmp_path: Path) -> None:
+    check_strictly(render("--values", values_file(tmp_path, ODD[name])))
+
+
+def test_numbers_stay_as_they_were_written(tmp_path: Path) -> None:
+    objects = render("--values", values_file(tmp_path, ODD["everything"] | {"controller": {"config": {"a": 1000000}}}))
+    assert objects["ConfigMap", "sevengate-controller"]["data"] == {"a": "1000000"}
+
+
+def test_every_value_is_known_to_the_schema_and_the_other_way_round() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    assert list(differences(values, schema)) == []
+
+
+def differences(values: Mapping[str, Any], schema: Plain, path: str = "") -> Any:
+    """Give the paths that only one of both has; what a quantity is asked of is Kubernetes' to say."""
+    known = set(schema["properties"])
+    if known != {"requests", "limits", "claims"}:
+        yield from sorted(f"{path}.{name}" for name in known ^ set(values))
+    for name in known & set(values):
+        if "properties" in schema["properties"][name]:
+            yield from differences(values[name], schema["properties"][name], f"{path}.{name}")
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("controller.replicaCnt=3", "'replicaCnt' not allowed"),
+        ("controller.kind=StatefulSet", "/controller/kind"),
+        ("controller.containerPort.http=0", "/controller/containerPort/http"),
+        ("controller.service.type=ExternalName", "/controller/service/type"),
+        ("controller.hostNetwork=maybe", "/controller/hostNetwork"),
+        ("controler.kind=Deployment", "'controler' not allowed"),
+        ("controller.image.digest=abc", "/controller/image/digest"),
+        ("defaultBackend.image.nme=a", "'nme' not allowed"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_name(value: str, complaint: str) -> None:
+    assert complaint in refusal("--set", value)
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        (["tcp.53=dns/server:53"], "TCP and UDP services are not carried out yet"),
+        (["udp.53=dns/server:53"], "TCP and UDP services are not carried out yet"),
+        (["controller.hostNetwork=true", "controller.hostPort.enabled=true"], "choose one of them"),
+        (["controller.kind=DaemonSet", "controller.autoscaling.enabled=true"], "cannot be scaled"),
+        (["controller.autoscaling.enabled=true", "controller.keda.enabled=true"], "choose one of them"),
+        (["controller.kind=DaemonSet", "controller.maxUnavailable=1"], "use controller.minAvailable"),
+        (["rbac.scope=true"], "set controller.scope.enabled"),
+        (["defaultBackend.enabled=true"], "defaultBackend.image.image: name the image"),
+        (["controller.extraArgs.http-port=8080"], "extraArgs.http-port: set controller.containerPort.http"),
+        (["controller.containerPort.status=80"], "each of the ports must be another one"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(values: list[str], complaint: str) -> None:
+    assert complaint in refusal("--set", ",".join(values))
+
+
+def test_only_the_controller_has_the_token() -> None:
+    objects = render()
+    assert pod_of(objects)["automountServiceAccountToken"] is False
+    mounts = {
+        name: {mount["name"] for mount in container(objects, name)["volumeMounts"]}
+        for name in ("controller", "dataplane")
+    }
+    assert "token" in mounts["controller"]
+    assert mounts["dataplane"] == {"sockets", "temporary", "dataplane-tmp"}
+    kinds = {volume["name"]: set(volume) - {"name"} for volume in pod_of(objects)["volumes"]}
+    assert all(kinds[name] == {"emptyDir"} for name in mounts["dataplane"])
+    assert "env" not in container(objects, "dataplane")
+
+
+@pytest.mark.parametrize("name", ["controller", "dataplane"])
+def test_containers_may_do_as_little_as_the_restricted_standard_asks(name: str) -> None:
+    objects = render()
+    pod, own = pod_of(objects)["securityContext"], container(objects, name)["securityContext"]
+    assert (pod["runAsNonRoot"], pod["runAsUser"]) == (True, 101)
+    assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert own["readOnlyRootFilesystem"] is True
+    assert own["allowPrivilegeEscalation"] is False
+    kept = {"add": ["NET_BIND_SERVICE"]} if name == "dataplane" else {}
+    assert own["capabilities"] == {"drop": ["ALL"], **kept}
+
+
+def test_in_a_network_of_its_own_a_pod_opens_low_ports_by_a_safe_sysctl() -> None:
+    sysctls = pod_of(render())["securityContext"]["sysctls"]
+    assert sysctls == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    assert "sysctls" not in pod_of(render("--set", "controller.hostNetwork=true"))["securityContext"]
+
+
+def test_on_the_hosts_network_names_of_the_cluster_are_still_found() -> None:
+    assert pod_of(render())["dnsPolicy"] == "ClusterFirst"
+    assert pod_of(render("--set", "controller.hostNetwork=true"))["dnsPolicy"] == "ClusterFirstWithHostNet"
+
+
+def test_addresses_in_statuses_are_the_services_or_the_nodes() -> None:
+    service = "--publish-service=$(POD_NAMESPACE)/sevengate-controller"
+    assert service in flags(render())
+    by_nodes = render("--set", "controller.service.type=NodePort")
+    assert not [flag for flag in flags(by_nodes) if flag.startswith("--publish-service")]
+    assert service in flags(render("--set", "controller.service.type=NodePort,controller.publishService.enabled=true"))
+    given = render("--set", "controller.extraArgs.publish-status-address=192.0.2.1")
+    assert not [flag for flag in flags(given) if flag.startswith("--publish-service")]
+
+
+def test_nodes_are_read_only_where_statuses_name_them() -> None:
+    def resources(objects: Objects) -> set[str]:
+        return {name for rule in only(objects, "ClusterRole")["rules"] for name in rule["resources"]}
+
+    assert "nodes" not in resources(render())
+    assert "nodes" in resources(render("--set", "controller.service.type=NodePort"))
+
+
+def test_with_one_namespace_to_watch_nothing_of_others_may_be_read() -> None:
+    objects = render("--set", "controller.scope.enabled=true,controller.scope.namespace=shop")
+    assert "--watch-namespace=shop" in flags(objects)
+    wide = {name for rule in only(objects, "ClusterRole")["rules"] for name in rule["resources"]}
+    assert wide == {"ingressclasses", "validatingwebhookconfigurations"}
+    assert objects["Role", "sevengate-watched"]["metadata"]["namespace"] == "shop"
+
+
+def test_no_rule_gives_everything() -> None:
+    for (kind, _), one in render("--set", "controller.service.type=NodePort").items():
+        if kind in {"Role", "ClusterRole"}:
+            assert not any("*" in text for rule in one["rules"] for texts in rule.values() for text in texts)
+
+
+def test_a_daemon_set_gets_a_budget_that_kubernetes_can_keep() -> None:
+    spec = only(render("--set", "controller.kind=DaemonSet"), "PodDisruptionBudget")["spec"]
+    assert spec["minAvailable"] == 1
+    assert "maxUnavailable" not in spec
+
+
+def test_a_single_pod_gets_no_budget_that_would_block_every_drain() -> None:
+    assert not [kind for kind, _ in render("--set", "controller.replicaCount=1") if kind == "PodDisruptionBudget"]
+
+
+def test_pods_of_two_versions_are_peers() -> None:
+    labels = only(render(), "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert not [name for name in labels if "version" in name or "chart" in name]
