@@ -19,21 +19,26 @@ _INTRODUCTION: Final = """\
 
 <!-- Made by tools/kubectl_page.py from tests/lab/kubectl.yaml; edit that. -->
 
-`sevengate lab up --api-only` serves a Kubernetes API on loopback, and `sevengate lab kubectl ...` runs kubectl against
-it. Each row is run by a test with a real kubectl; the last command is the one that shows it. kubectl 1.29, 1.31, 1.33
-and 1.37 pass; `KUBECTL=/path/to/kubectl make test ARGS=tests/lab` tries another.
+`sevengate lab kubectl ...` runs kubectl against the lab, and any kubectl finds it by its kubeconfig. Each row is run by
+a test with each of these versions of real kubectl; the last command is the one that shows it.
+`KUBECTL=/path/to/kubectl make test ARGS=tests/lab` tries another one; 1.29, 1.31 and 1.33 pass as well.
 """
 
 
 def page(table: dict[str, Any]) -> str:
     """Give the page for a table of rows."""
-    lines = ["| what | kubectl ... |", "| --- | --- |", *(_line(row) for row in table["rows"])]
+    versions = list(table["versions"])
+    lines = [
+        f"| what | kubectl ... | {' | '.join(versions)} |",
+        "|---" * (2 + len(versions)) + "|",
+        *(_line(row, len(versions)) for row in table["rows"]),
+    ]
     return _INTRODUCTION + "\n" + "\n".join(lines) + "\n"
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: dict[str, Any], versions: int) -> str:
     commands = "<br>".join(f"`{_cell(command)}`" for command in row["run"])
-    return f"| {_cell(row['what'])} | {commands} |"
+    return f"| {_cell(row['what'])} | {commands} |" + " yes |" * versions
 
 
 def _cell(text: str) -> str:

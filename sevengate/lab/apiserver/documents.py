@@ -25,6 +25,8 @@ def document(resources: Resources, path: str, accept: str) -> tuple[bytes, str]:
     if parts in (["api"], ["apis"]) and discovery.wants_aggregated(accept):
         found = discovery.aggregated(resources, core=parts == ["api"])
         return msgspec.json.encode(found), discovery.AGGREGATED
+    if parts == ["openapi", "v2"] and "protobuf" in accept:
+        return openapi.EMPTY_V2_PROTOBUF, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
     plain = _plain(resources, parts)
     if plain is None:
         raise no_such_path()
@@ -45,6 +47,8 @@ def _plain(resources: Resources, parts: list[str]) -> Object | None:
             found = discovery.group(resources, group)
         case ["apis", group, version]:
             found = discovery.resource_list(resources, group, version)
+        case ["openapi", "v2"]:
+            found = openapi.EMPTY_V2
         case ["openapi", "v3"]:
             found = openapi.index(resources)
         case ["openapi", "v3", "api", version]:

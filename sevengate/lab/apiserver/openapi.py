@@ -3,6 +3,8 @@
 Takes Resources; gives the index and, when asked for, the document of one group and version, with the definitions that
 its types refer to. Pure. kubectl sends `fieldValidation` only if a type's PATCH operation says that it knows it, so the
 operations of each type are described as far as that. Source: Kubernetes, "OpenAPI V3".
+
+/openapi/v2 describes nothing: kubectl asks there only for types that v3 does not know, to be told so.
 """
 
 import hashlib
@@ -23,6 +25,10 @@ _PATCHES: Final = (
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 )
+
+EMPTY_V2: Final[Object] = {"swagger": "2.0", "info": {"title": "Kubernetes", "version": f"v{KUBERNETES}"}, "paths": {}}
+#: The same as a message of the protobuf package openapi.v2: Document.swagger = 1.
+EMPTY_V2_PROTOBUF: Final = b"\x0a\x032.0"
 
 
 def index(resources: Resources) -> Object:

@@ -154,7 +154,6 @@ def _in_lab_of(make: Callable[[], Api], scenario: Scenario) -> Callable[[], None
 def in_thread(*, legacy_apis: bool = False) -> Iterator[RunningApi]:
     """Serve from a thread, for tests that wait for other programs."""
     started: Future[RunningApi] = Future()
-    loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def serve() -> None:
@@ -164,12 +163,14 @@ def in_thread(*, legacy_apis: bool = False) -> Iterator[RunningApi]:
 
     def run() -> None:
         try:
-            loop.run_until_complete(serve())
+            runner.run(serve())
         except BaseException as error:
             started.set_exception(error)
         finally:
-            loop.close()
+            runner.close()
 
+    runner = asyncio.Runner()
+    loop = runner.get_loop()
     thread = threading.Thread(target=run)
     thread.start()
     try:

@@ -1,11 +1,10 @@
 """API versions of the past: served when asked for, stored as v1, and the same objects to clients of either version."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from tests.lab.apiserver.serving import APPLY, INGRESSES, Lab, Object, in_lab, in_legacy_lab, in_thread, ingress
-from tests.lab.apiserver.test_kubectl import Kubectl
+from tests.lab.kubectl import Kubectl, in_order
 
 OLD = "/apis/extensions/v1beta1/namespaces/default/ingresses"
 OLD_TOO = "/apis/networking.k8s.io/v1beta1/namespaces/default/ingresses"
@@ -108,21 +107,23 @@ async def test_a_lab_that_was_not_asked_to_does_not_serve_them(lab: Lab) -> None
 
 def test_kubectl_applies_the_manifests_of_old_tutorials_and_shows_them_as_always(tmp_path: Path) -> None:
     with in_thread(legacy_apis=True) as running:
-        kubectl = Kubectl(running, tmp_path, "old-tutorial")
+        kubectl = Kubectl(running.kubeconfig(), tmp_path, "old-tutorial")
         (tmp_path / "old.yaml").write_text(
             "apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: shop}\n"
             "spec: {rules: [{host: shop.example, http: {paths: [{backend: {serviceName: shop, servicePort: 80}}]}}]}\n"
         )
+        warning = "Warning: extensions/v1beta1 Ingress is unavailable in v1.22+"
+        in_order(kubectl.must("apply -f old.yaml"), [warning, "ingress.extensions/shop created"])
+        assert "<none>   shop.example" in kubectl.must("get ingress")
+        assert "apiVersion: networking.k8s.io/v1\n" in kubectl.must("get ingress shop -o yaml")
+        assert "serviceName: shop" in kubectl.must("get ingresses.v1beta1.extensions shop -o yaml")
+        assert "serviceName" in kubectl.must("explain ingress.spec.backend --api-version=extensions/v1beta1")
 
-        def ran(line: str) -> subprocess.CompletedProcess[str]:
-            done = kubectl.run(line)
-            assert done.returncode == 0, done.stdout
-            return done
 
-        first = ran("apply -f old.yaml").stdout
-        assert "Warning: extensions/v1beta1 Ingress is unavailable in v1.22+" in first
-        assert "ingress.extensions/shop created" in first
-        assert "<none>   shop.example" in ran("get ingress").stdout
-        assert "apiVersion: networking.k8s.io/v1\n" in ran("get ingress shop -o yaml").stdout
-        assert "serviceName: shop" in ran("get ingresses.v1beta1.extensions shop -o yaml").stdout
-        assert "serviceName" in ran("explain ingress.spec.backend --api-version=extensions/v1beta1").stdout
+def test_without_them_kubectl_says_that_there_is_no_such_version(tmp_path: Path) -> None:
+    with in_thread() as running:
+        kubectl = Kubectl(running.kubeconfig(), tmp_path, "old-tutorial")
+        (tmp_path / "old.yaml").write_text("apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: shop}\n")
+        refused = kubectl.run("apply -f old.yaml")
+    assert refused.returncode != 0
+    assert 'no matches for kind "Ingress" in version "extensions/v1beta1"' in refused.stdout
