@@ -1,26 +1,17 @@
-"""`sevengate run`: wires manifests or an API server, the controller and NGINX together, until a signal.
+"""`sevengate run` and `sevengate controller`: wires manifests or an API server, the controller and NGINX together.
 
-It is the only place that knows all the edges. It takes RunOptions, follows the manifests or the cluster, says each
-diagnostic once when it arises and each reload with its reasons, publishes to the cluster, and answers probes. SIGTERM
-or SIGINT drains: NGINX takes no more connections and finishes what is under way; a second signal does not wait. What
-becomes of the lines it says, and of the errors it raises, is the command line's business.
+It is the only place that knows all the edges. It takes RunOptions or ControllerOptions, follows the manifests or the
+cluster, says each diagnostic once when it arises and each reload with its reasons, publishes to the cluster, and
+answers probes, until a signal. NGINX is either here with its supervisor, or in the process of supervise.py, which also
+knows how its duty ends. What becomes of the lines that are said, and of the errors, is the command line's business.
 """
 
 import asyncio
-import signal
 import socket
-import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AsyncExitStack,
-    aclosing,
-    asynccontextmanager,
-    contextmanager,
-    nullcontext,
-)
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +30,31 @@ from sevengate.compiler.statuses import Status
 from sevengate.controller import Controller, Generation
 from sevengate.diagnostics import Diagnostic, Origin, Where
 from sevengate.kube.snapshot import Changes
-from sevengate.nginx import ports
-from sevengate.nginx.control import ControlError
+from sevengate.lifecycle import Ending, ending, first_of
 from sevengate.nginx.dataplane import DataPlane
 from sevengate.nginx.installation import NginxError, find_installation
+from sevengate.nginx.listening import Listen, addresses_of
 from sevengate.nginx.live import Live, live
-from sevengate.nginx.process import AddressTakenError
-from sevengate.nginx.supervisor import Listen, Supervisor
+from sevengate.nginx.supervision import RemoteSupervisor
+from sevengate.nginx.supervisor import Supervisor
 from sevengate.settings import Options
+from sevengate.supervise import DIRECTORY, Duty, Grace, why_not_filled
 from sevengate.web.admission import Admission
 from sevengate.web.health import health_pages
 from sevengate.web.serving import serving
 from sevengate.web.webhook import WebhookOptions, serving_webhook
 
-__all__ = ["ClusterOptions", "ConfigError", "Live", "NginxError", "RunOptions", "live", "serve"]
+__all__ = [
+    "ClusterOptions",
+    "ConfigError",
+    "ControllerOptions",
+    "Live",
+    "NginxError",
+    "RunOptions",
+    "control",
+    "live",
+    "serve",
+]
 
 
 class ClusterOptions(msgspec.Struct, frozen=True):
@@ -70,8 +72,8 @@ class ClusterOptions(msgspec.Struct, frozen=True):
     webhook: WebhookOptions | None = None
 
 
-class RunOptions(msgspec.Struct, frozen=True):
-    """What `sevengate run` is told: `manifests`, or a `cluster`.
+class GateOptions(msgspec.Struct, frozen=True):
+    """What a gate serves, `manifests` or a `cluster`, and how it ends.
 
     `bind_address` "" is every address of the machine, IPv4 and IPv6.
     """
@@ -80,44 +82,71 @@ class RunOptions(msgspec.Struct, frozen=True):
     cluster: ClusterOptions | None = None
     watch: bool = False
     bind_address: str = ""
-    http_port: int = 80
-    https_port: int = 443
-    default_server_port: int = 8181
     healthz_port: int = 10254
     options: Options = Options()
+    grace: Grace = Grace()
 
 
-def _to_standard_error(line: str) -> None:
-    sys.stderr.write(line + "\n")
+class RunOptions(GateOptions, frozen=True):
+    """What `sevengate run` is told: besides, where its NGINX listens."""
+
+    listen: Listen = Listen()
 
 
-async def serve(options: RunOptions, say: Callable[[str], None] = _to_standard_error) -> None:
+class ControllerOptions(GateOptions, frozen=True):
+    """What `sevengate controller` is told: besides, where it meets its data plane."""
+
+    dataplane_directory: Path = DIRECTORY
+
+
+async def serve(options: RunOptions, say: Callable[[str], None]) -> None:
     """Serve what is asked for until a signal; raise NginxError or ConfigError if that cannot be done at all."""
     installation = find_installation()
-    addresses, port = _addresses(options), options.healthz_port
     directory = Path(tempfile.mkdtemp(prefix="sevengate-"))
-    supervisor = Supervisor(installation, directory, _listen(options, addresses))
+    supervisor = Supervisor(installation, directory, options.listen.at(options.bind_address))
     dataplane = DataPlane(supervisor)
-    run = _Run(options, dataplane, supervisor, say)
-    try:
-        await supervisor.prepare()
-        health = serving(health_pages(run.why_not, run.why_not_welcome), addresses, port)
-        async with _on_port(health, (addresses[0], port), "healthz"):
-            await run.until_signal()
-    finally:
-        await dataplane.close()
-        await supervisor.close()
+    with ending() as end:
+        duty = Duty(supervisor, end, options.grace, say)
+        pages = health_pages(duty.why_not_ready, duty.why_not_welcome)
+        try:
+            await supervisor.prepare()
+            async with serving(pages, addresses_of(options.bind_address), options.healthz_port):
+                await _Run(options, dataplane, say).until(duty.over())
+                await duty.leave()
+        finally:
+            await dataplane.close()
+            await supervisor.close()
+
+
+async def control(options: ControllerOptions, say: Callable[[str], None]) -> None:
+    """Drive a data plane in another process until a signal; raise ConfigError if that cannot be done at all.
+
+    What it serves stays when we go. It is fed for the whole grace period, for it serves as long.
+    """
+    supervisor = RemoteSupervisor(options.dataplane_directory)
+    dataplane = DataPlane(supervisor, patient=True)
+    run = _Run(options, dataplane, say)
+
+    async def over(end: Ending) -> None:
+        await end.asked()
+        await end.pause(options.grace.shutdown)
+
+    with ending() as end:
+        try:
+            pages = health_pages(run.why_not_ready)
+            async with serving(pages, addresses_of(options.bind_address), options.healthz_port):
+                await run.until(over(end))
+        finally:
+            await dataplane.close()
+            await supervisor.close()
 
 
 class _Run:
     """One run: its data plane, its controller, and what has been said so far."""
 
-    def __init__(
-        self, options: RunOptions, dataplane: DataPlane, supervisor: Supervisor, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, options: GateOptions, dataplane: DataPlane, say: Callable[[str], None]) -> None:
         self._options = options
         self._dataplane = dataplane
-        self._supervisor = supervisor
         self._say = say
         self._controller = Controller(dataplane, options.options, self._tell)
         self._publisher: Publisher | None = None
@@ -125,27 +154,16 @@ class _Run:
         self._locate: Callable[[Where], Origin | None] = lambda where: where.origin
         self._said: frozenset[Diagnostic] = frozenset()
         self._problem = self._refused = ""
-        self._leaving = False
 
-    async def why_not(self) -> str:
-        """Give "" if NGINX serves a generation, or why it does not."""
-        try:
-            state = await self._dataplane.state()
-        except ControlError as error:
-            return f"nginx does not answer: {error}"
-        return "" if state.generation else "nothing was pushed yet"
+    async def why_not_ready(self) -> str:
+        """Give "" if what we read is served, or why it is not."""
+        if self._controller.generation is None:
+            return "nothing was compiled yet"
+        return await why_not_filled(self._dataplane.state)
 
-    async def why_not_welcome(self) -> str:
-        """Give "" if new connections may come, or why they should go elsewhere."""
-        return "draining" if self._leaving else await self.why_not()
-
-    async def until_signal(self) -> None:
-        """Serve until the first signal, then drain, but only until the second."""
-        with _signals() as signals:
-            await _first_of(self._follow(), self._controller.run(), signals.get())
-            self._leaving = True
-            self._say("draining: connections under way are finished")
-            await _first_of(self._supervisor.drain(), signals.get())
+    async def until(self, over: Coroutine[Any, Any, None]) -> None:
+        """Follow what is asked for, and make it live, until it is over."""
+        await first_of(self._follow(), self._controller.run(), over)
 
     async def _follow(self) -> None:
         if self._options.cluster is None:
@@ -167,7 +185,7 @@ class _Run:
             try:
                 scope = _scope(options, self._options.options)
                 async with self._admission(options.webhook, client, scope):
-                    await _first_of(self._submit_states(client, scope, self._publisher), self._publisher.run())
+                    await first_of(self._submit_states(client, scope, self._publisher), self._publisher.run())
             finally:
                 await self._publisher.close()
 
@@ -183,9 +201,8 @@ class _Run:
             return compiled is None or watches(scope, compiled.memory.snapshot, namespace)
 
         admission = Admission(lambda: self._controller.compiled, concerns)
-        addresses = (options.address,) if options.address else _addresses(self._options)
-        serving_it = serving_webhook(options, admission, client, addresses)
-        return _on_port(serving_it, (addresses[0], options.port), "admission webhook")
+        addresses = addresses_of(options.address or self._options.bind_address)
+        return serving_webhook(options, admission, client, addresses)
 
     async def _submit_states(self, client: Client, scope: Scope, publisher: Publisher) -> None:
         async with aclosing(source.watch(client, scope)) as states:
@@ -258,72 +275,3 @@ def _ours(compilation: Compilation) -> dict[str, bool]:
     """Give the keys of the Ingresses that are ours, and whether anything of each is served."""
     ours = ((f"{ref.namespace}/{ref.name}", status) for ref, status in compilation.statuses.items())
     return {key: status is not Status.REFUSED for key, status in ours}
-
-
-@contextmanager
-def _signals() -> Iterator[asyncio.Queue[None]]:
-    """Give a queue that gets an entry for each SIGTERM and SIGINT."""
-    came: asyncio.Queue[None] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, came.put_nowait, None)
-    try:
-        yield came
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-
-
-async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
-    """Wait for the first that ends, raise what it raised, and end the others."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _on_port(
-    serving_it: AbstractAsyncContextManager[None], place: tuple[str, int], what: str
-) -> AsyncIterator[None]:
-    """Serve something; say who has its port if that is taken."""
-    async with AsyncExitStack() as stack:
-        try:
-            await stack.enter_async_context(serving_it)
-        except OSError as error:
-            owner = ports.listener(*place)
-            reason = f"is taken by {owner}" if owner else f"cannot be used: {error.strerror}"
-            raise AddressTakenError(f"port {place[1]} ({what}) {reason}") from error
-        yield
-
-
-def _addresses(options: RunOptions) -> tuple[str, ...]:
-    return (options.bind_address,) if options.bind_address else _everywhere()
-
-
-def _listen(options: RunOptions, addresses: tuple[str, ...]) -> Listen:
-    return Listen(
-        addresses=tuple(f"[{address}]" if ":" in address else address for address in addresses),
-        http_port=options.http_port,
-        https_port=options.https_port,
-        default_port=options.default_server_port,
-    )
-
-
-def _everywhere() -> tuple[str, ...]:
-    """Give the addresses that stand for all of this machine's; the kernel may know no IPv6."""
-    return ("0.0.0.0", "::") if _has_ipv6() else ("0.0.0.0",)  # noqa: S104 - an ingress is for the world
-
-
-def _has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True

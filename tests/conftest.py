@@ -9,11 +9,12 @@ from hypothesis import settings as hypothesis_settings
 
 from sevengate.nginx.conf import write
 from sevengate.nginx.installation import find_installation
+from sevengate.nginx.listening import Listen
 from sevengate.nginx.live import Live, live
 from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.selfsigned import self_signed
 from sevengate.nginx.static import static_conf
-from sevengate.nginx.supervisor import Listen, place
+from sevengate.nginx.supervisor import place
 from sevengate.routing.policies import Profile
 from sevengate.settings import Settings
 from tests.backends import EchoBackends

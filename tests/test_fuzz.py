@@ -20,10 +20,11 @@ from sevengate.kube.objects import AnyObject
 from sevengate.nginx.conf import write
 from sevengate.nginx.documents import StaticDefaults, documents
 from sevengate.nginx.installation import find_installation
+from sevengate.nginx.listening import Listen
 from sevengate.nginx.live import Live, live
 from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.static import default_profile, static_conf
-from sevengate.nginx.supervisor import Listen, place
+from sevengate.nginx.supervisor import place
 from sevengate.routing.explain import explain
 from sevengate.routing.policies import Profile
 from sevengate.routing.request import Request

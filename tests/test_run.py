@@ -2,54 +2,25 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sevengate.nginx.control import ControlClient, ControlError
+from sevengate.nginx.listening import Listen
 from sevengate.nginx.ports import group_members
 from sevengate.routing.table import Endpoint
 from sevengate.run import RunOptions, serve
 from tests.asking import Answer, ask
 from tests.backends import EchoBackends
-from tests.waiting import LIMIT, free_port, until
-
-INGRESS = """
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {{name: {name}, namespace: default}}
-spec:
-  ingressClassName: nginx
-  rules:
-  - host: {name}.example
-    http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: {name}, port: {{number: 80}}}}}}}}]}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: {name}, namespace: default}}
-spec: {{ports: [{{port: 80}}]}}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: {name}-1, namespace: default, labels: {{kubernetes.io/service-name: {name}}}}}
-addressType: IPv4
-ports: [{{port: {endpoint.port}}}]
-endpoints: [{{addresses: ["{endpoint.address}"]}}]
-"""
-
-INGRESS_CLASS = """
-apiVersion: networking.k8s.io/v1
-kind: IngressClass
-metadata: {name: nginx}
-spec: {controller: k8s.io/ingress-nginx}
-"""
+from tests.manifests import INGRESS, INGRESS_CLASS
+from tests.pair import nginx_of
+from tests.spawned import Spawned, probe, soon
+from tests.waiting import free_port, until
 
 CONFIG_MAP = """
 apiVersion: v1
@@ -59,56 +30,19 @@ data: {ssl-ciphers: NONSENSE}
 """
 
 
-def soon(reached: Callable[[], object]) -> None:
-    """Come back when `reached()` is true, and fail after a bounded time."""
-    end = time.monotonic() + LIMIT
-    while not reached():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.01)
-
-
-class Running:
-    """A `sevengate run` of its own: where it listens and what it says."""
+class Running(Spawned):
+    """A `sevengate run` of its own: where it listens."""
 
     def __init__(self, manifests: Path, temporary: str, *flags: str, **ports: int) -> None:
         self.http, self.https = ports.get("http", free_port()), free_port()
         self.healthz = ports.get("healthz", free_port())
-        self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "sevengate", "run", "--manifests", str(manifests)),
-                *("--bind-address", "127.0.0.1", "--default-server-port", str(free_port())),
-                *("--http-port", str(self.http), "--https-port", str(self.https)),
-                *("--healthz-port", str(self.healthz), *flags),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TMPDIR": temporary},
-            cwd=Path(__file__).parents[1],
+        super().__init__(
+            *("run", "--manifests", str(manifests)),
+            *("--bind-address", "127.0.0.1", "--default-server-port", str(free_port())),
+            *("--http-port", str(self.http), "--https-port", str(self.https)),
+            *("--healthz-port", str(self.healthz), *flags),
+            TMPDIR=temporary,
         )
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        with self.process.stderr as said:
-            self.lines.extend(line.rstrip("\n") for line in iter(said.readline, ""))
-
-    def end(self) -> int:
-        """Wait for the end and give the exit status."""
-        status = self.process.wait(LIMIT)
-        self._reader.join()
-        return status
-
-    def said(self, text: str) -> int:
-        return sum(text in line for line in self.lines)
-
-    def health(self) -> int:
-        try:
-            return ask(self.healthz, "localhost", "/healthz").status
-        except OSError:
-            return 0
 
     def get(self, host: str) -> Answer:
         return ask(self.http, host)
@@ -116,13 +50,7 @@ class Running:
     @property
     def nginx(self) -> set[int]:
         """The process groups of our NGINX: it is the leader of its own."""
-        return {int(entry.name) for entry in Path("/proc").glob("[0-9]*") if parent_of(entry) == self.process.pid}
-
-
-def parent_of(entry: Path) -> int:
-    with suppress(OSError):
-        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    return 0
+        return {nginx_of(self)} - {0}
 
 
 @pytest.fixture
@@ -134,13 +62,9 @@ def temporary() -> Iterator[str]:
 
 @contextmanager
 def run(manifests: Path, temporary: str, *flags: str) -> Iterator[Running]:
-    running = Running(manifests, temporary, *flags)
-    try:
-        soon(lambda: running.health() == 200)
+    with Running(manifests, temporary, *flags) as running:
+        soon(lambda: probe(running.healthz) == 200)
         yield running
-    finally:
-        running.process.kill()
-        running.end()
 
 
 @pytest.fixture
@@ -274,7 +198,7 @@ def test_a_taken_healthz_port_is_named_too(manifests: Path, temporary: str) -> N
     with socket.create_server(("127.0.0.1", 0)) as taken:
         running = Running(manifests, temporary, healthz=taken.getsockname()[1])
         assert running.end() != 0
-    assert running.said("(healthz) is taken by") == 1
+    assert running.said(f":{running.healthz} is taken by") == 1
     assert running.said("Traceback") == 0
 
 
@@ -284,9 +208,7 @@ def test_probes_fail_until_the_first_push_is_live(manifests: Path, monkeypatch: 
     options = RunOptions(
         manifests=(str(manifests),),
         bind_address="127.0.0.1",
-        http_port=free_port(),
-        https_port=free_port(),
-        default_server_port=free_port(),
+        listen=Listen((), free_port(), free_port(), free_port()),
         healthz_port=healthz,
     )
 
@@ -326,6 +248,6 @@ def test_a_killed_nginx_comes_back(manifests: Path, temporary: str) -> None:
     with run(manifests, temporary) as running:
         [group] = running.nginx
         os.kill(group, signal.SIGKILL)
-        soon(lambda: running.nginx - {group} and running.health() == 200)
+        soon(lambda: running.nginx - {group} and probe(running.healthz) == 200)
         assert running.get("shop.example").json["name"] == "shop"
         assert running.said("nginx ended with status -9") == 1

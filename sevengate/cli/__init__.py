@@ -18,6 +18,8 @@ from sevengate.cli.output import Status
 #: The subcommands, and the module and name under which each stands.
 COMMANDS: Final = {
     "check": ("check", "check"),
+    "controller": ("controller", "controller"),
+    "dataplane": ("dataplane", "dataplane"),
     "explain": ("explain", "explain"),
     "lab": ("lab", "lab"),
     "nginx-conf": ("nginx_conf", "nginx_conf"),

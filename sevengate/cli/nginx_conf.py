@@ -9,9 +9,10 @@ from sevengate.cli.manifests import read_for_answer
 from sevengate.cli.output import Status, paths_argument, remark
 from sevengate.nginx.conf import write
 from sevengate.nginx.installation import NginxMissingError, find_installation
+from sevengate.nginx.listening import Listen
 from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.static import static_conf
-from sevengate.nginx.supervisor import Listen, place
+from sevengate.nginx.supervisor import place
 
 #: Where NGINX would work; `sevengate run` makes a directory of its own.
 DIRECTORY = Path("/run/sevengate")

@@ -25,6 +25,7 @@ from sevengate.nginx.control import (
     MemoryFullError,
     StaleError,
     State,
+    SupervisorAwayError,
 )
 from sevengate.nginx.documents import (
     Document,
@@ -52,6 +53,8 @@ LONGEST_PAUSE: Final = 1.0
 OF_THE_MACHINE: Final = ("ssl_ciphers", "access_log_path")
 #: Pushes that may find another base than they knew before the push is given up.
 PUSH_TRIES: Final = 3
+#: How it is said that the supervisor is not there.
+AWAY: Final = "the data plane is away"
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -274,11 +277,16 @@ class DataPlane:
         """Fill NGINX as soon as it was started anew, whoever started it."""
         pause, said = FIRST_PAUSE, ""
         while True:
-            problem = await self._follow_once()
+            try:
+                problem = await self._follow_once()
+            except SupervisorAwayError as error:
+                # One absence has several faces: a broken connection, a refused one, no socket.
+                problem = said if said.startswith(AWAY) else f"{AWAY}: {error}"
             if problem and problem != said:
                 log.error("%s", problem)
             said = problem
             if problem:
+                self._standing = None  # so that we ask, and try, again
                 await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE) if problem else FIRST_PAUSE
 
@@ -289,8 +297,9 @@ class DataPlane:
             standing = await (self._supervisor.news(known.incarnation) if known else self._supervisor.standing())
             async with self._lock:
                 return await self._refill(standing)
+        except SupervisorAwayError:
+            raise
         except ControlError as error:
-            self._standing = None
             return str(error)
 
     async def _refill(self, standing: Standing) -> str:
@@ -303,7 +312,6 @@ class DataPlane:
             return ""
         applied = await self._try(self._wanted[0], None, self._wanted[1])
         if applied.problem:
-            self._standing = None  # so that we ask, and try, again
             return f"nginx is not filled: {applied.problem}"
         log.info("nginx is filled anew: generation %s, %s documents", applied.generation, applied.pushed)
         return ""

@@ -16,9 +16,9 @@ from typing import Any, Final, TypeVar
 
 from sevengate.nginx.dataplane import Applied, DataPlane
 from sevengate.nginx.installation import find_installation
-from sevengate.nginx.process import AddressTakenError
+from sevengate.nginx.listening import AddressTakenError, Listen
 from sevengate.nginx.resolve import Resolver
-from sevengate.nginx.supervisor import Listen, Supervisor
+from sevengate.nginx.supervisor import Supervisor
 from sevengate.routing.table import RoutingTable, TableChanges
 from sevengate.settings import Settings
 

@@ -9,17 +9,16 @@ is static.py's; what is said over the control socket is control.py's; starting a
 import asyncio
 import contextlib
 import ctypes
-import errno
 import logging
 import os
 import re
 import signal
-import socket
 from collections.abc import Awaitable, Callable, Iterable
 from typing import BinaryIO, Final
 
 from sevengate.nginx import ports
 from sevengate.nginx.installation import Installation, NginxError
+from sevengate.nginx.listening import AddressTakenError, taken
 from sevengate.nginx.runtime import Runtime
 
 log = logging.getLogger("sevengate.nginx")
@@ -50,10 +49,6 @@ Ready = Callable[[], Awaitable[bool]]
 
 class ConfRejectedError(NginxError):
     """`nginx -t` refuses the configuration."""
-
-
-class AddressTakenError(NginxError):
-    """An address to listen at is taken, or not allowed."""
 
 
 class NginxProcess:
@@ -267,33 +262,10 @@ def _parsed(line: bytes | str) -> tuple[str, str]:
     return (found["level"], found["text"]) if found else ("error", text.removeprefix("nginx: "))
 
 
-def refuse_taken(address: str, port: int) -> None:
-    """Raise AddressTakenError if somebody listens there (an IPv6 address comes in brackets).
-
-    With `reuseport` NGINX would share the port with another NGINX of the same user, and neither would say so.
-    """
-    host = address.strip("[]")
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        if probe.family == socket.AF_INET6:
-            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise _taken(f"{address}:{port}") from error
-
-
-def _taken(address: str) -> AddressTakenError:
-    host, _, port = address.rpartition(":")
-    owner = ports.listener(host.strip("[]"), int(port)) if port.isdecimal() else ""
-    return AddressTakenError(f"{address} is taken by {owner or 'another process'}")
-
-
 def _raise_for_address(complaints: Iterable[str]) -> None:
     for complaint in complaints:
-        if taken := _TAKEN.search(complaint):
-            raise _taken(taken["address"])
+        if found := _TAKEN.search(complaint):
+            raise taken(found["address"])
         if forbidden := _FORBIDDEN.search(complaint):
             raise AddressTakenError(
                 f"not allowed to listen at {forbidden['address']}: ports below 1024 need root or CAP_NET_BIND_SERVICE"

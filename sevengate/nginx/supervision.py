@@ -19,7 +19,8 @@ from aiohttp import web
 from sevengate.nginx.blueprint import Blueprint, Standing, Supervision
 from sevengate.nginx.control import SupervisorAwayError
 from sevengate.nginx.installation import NginxError
-from sevengate.nginx.process import START_LIMIT, AddressTakenError, ConfRejectedError
+from sevengate.nginx.listening import AddressTakenError
+from sevengate.nginx.process import START_LIMIT, ConfRejectedError
 from sevengate.nginx.runtime import Runtime
 
 #: Bytes of a Blueprint: each Profile takes about a hundred.
@@ -131,7 +132,7 @@ class RemoteSupervisor:
             status, said = await self._exchange(method, query, body)
         except (aiohttp.ClientError, OSError) as error:
             why = "nothing is there" if not self._path.exists() else str(error) or type(error).__name__
-            raise SupervisorAwayError(f"the data plane does not answer at {self._path}: {why}") from error
+            raise SupervisorAwayError(f"nobody answers at {self._path}: {why}") from error
         if status == 200:
             return msgspec.json.decode(said, type=Standing)
         raise _refused(status, said)

@@ -19,7 +19,8 @@ from sevengate.nginx.blueprint import Blueprint, Standing
 from sevengate.nginx.conf import ConfError, write
 from sevengate.nginx.control import ControlClient, State, UnreachableError
 from sevengate.nginx.installation import Installation, NginxError
-from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready, refuse_taken
+from sevengate.nginx.listening import Listen, refuse_taken
+from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready
 from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.selfsigned import self_signed
 from sevengate.nginx.static import Place, static_conf
@@ -29,21 +30,6 @@ log = logging.getLogger("sevengate.nginx.supervisor")
 #: Seconds between two tries to start an NGINX that died: the first, and the longest.
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
-
-
-class Listen(msgspec.Struct, frozen=True):
-    """Where requests are taken in: IPv4 addresses and IPv6 addresses in brackets, and the ports at all of them."""
-
-    addresses: tuple[str, ...] = ("0.0.0.0", "[::]")  # noqa: S104 - an ingress is for the world
-    http_port: int = 80
-    https_port: int = 443
-    default_port: int = 8181
-
-    @property
-    def sockets(self) -> tuple[tuple[str, int], ...]:
-        """All addresses with all ports."""
-        ports = (self.http_port, self.https_port, self.default_port)
-        return tuple((address, port) for address in self.addresses for port in ports)
 
 
 def place(installation: Installation, runtime: Runtime, listen: Listen) -> Place:

@@ -20,6 +20,7 @@ from aiohttp import web
 from sevengate.compiler.admission import Verdict, judge
 from sevengate.compiler.compile import Compilation
 from sevengate.web.review import NoReviewError, Question, answer, read
+from sevengate.web.serving import listen
 
 log = logging.getLogger("sevengate.web")
 
@@ -85,14 +86,13 @@ class Admission:
 async def serving_admission(
     admission: Admission, addresses: tuple[str, ...], port: int, tls: ssl.SSLContext
 ) -> AsyncIterator[None]:
-    """Serve the webhook at some addresses; raise OSError if one is taken."""
+    """Serve the webhook at some addresses; raise AddressTakenError."""
     application = web.Application(client_max_size=LARGEST_BODY)
     application.router.add_post("/{path:.*}", admission.answer)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        for address in addresses:
-            await web.TCPSite(runner, address, port, ssl_context=tls).start()
+        await listen(runner, addresses, port, tls)
         yield
     finally:
         await runner.cleanup()

@@ -6,12 +6,15 @@ go on. A body that is long comes as an iterator, is sent piece by piece and neve
 """
 
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
 from aiohttp import web
+
+from sevengate.nginx.listening import unusable
 
 log = logging.getLogger("sevengate.web")
 
@@ -32,18 +35,26 @@ MakePage = Callable[[], Awaitable[Page]]
 
 @asynccontextmanager
 async def serving(pages: Mapping[str, MakePage], addresses: Iterable[str], port: int) -> AsyncIterator[None]:
-    """Serve pages by their paths; raise OSError if an address is taken."""
+    """Serve pages by their paths; raise AddressTakenError."""
     application = web.Application()
     for path, make in pages.items():
         application.router.add_get(path, _answering(path, make))
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        for address in addresses:
-            await web.TCPSite(runner, address, port).start()
+        await listen(runner, addresses, port)
         yield
     finally:
         await runner.cleanup()
+
+
+async def listen(runner: web.AppRunner, addresses: Iterable[str], port: int, tls: ssl.SSLContext | None = None) -> None:
+    """Let a server listen at some addresses; raise AddressTakenError."""
+    for address in addresses:
+        try:
+            await web.TCPSite(runner, address, port, ssl_context=tls).start()
+        except OSError as error:
+            raise unusable(address, port, error) from error
 
 
 def _answering(path: str, make: MakePage) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

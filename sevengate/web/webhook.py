@@ -44,7 +44,7 @@ class WebhookOptions(msgspec.Struct, frozen=True):
 async def serving_webhook(
     options: WebhookOptions, admission: Admission, client: Client, addresses: tuple[str, ...]
 ) -> AsyncIterator[None]:
-    """Serve the webhook; raise OSError if its port is taken, and ConfigError if its files are of no use."""
+    """Serve the webhook; raise AddressTakenError, and ConfigError if its files are of no use."""
     proof = Proof()
     upkeep = None
     if options.certificate:

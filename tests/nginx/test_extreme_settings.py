@@ -10,9 +10,10 @@ from sevengate.diagnostics import Report, Where
 from sevengate.nginx.conf import write
 from sevengate.nginx.dataplane import OF_THE_MACHINE
 from sevengate.nginx.installation import find_installation
+from sevengate.nginx.listening import Listen
 from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.static import default_profile, static_conf
-from sevengate.nginx.supervisor import Listen, place
+from sevengate.nginx.supervisor import place
 from sevengate.routing.policies import BackendProtocol, Profile
 from sevengate.settings import (
     SETTINGS,

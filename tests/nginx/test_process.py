@@ -14,8 +14,9 @@ import pytest
 
 from sevengate.nginx.conf import Directive, Expr, write
 from sevengate.nginx.installation import APT_COMMAND, NginxError, NginxMissingError, find_installation
+from sevengate.nginx.listening import AddressTakenError, refuse_taken
 from sevengate.nginx.ports import group_members
-from sevengate.nginx.process import AddressTakenError, ConfRejectedError, NginxProcess, Ready, refuse_taken
+from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready
 from sevengate.nginx.runtime import Runtime
 from tests.waiting import free_port, until
 

@@ -13,9 +13,10 @@ import pytest
 from sevengate.nginx.blueprint import Blueprint, Standing
 from sevengate.nginx.control import SupervisorAwayError
 from sevengate.nginx.installation import NginxError, find_installation
-from sevengate.nginx.process import AddressTakenError, ConfRejectedError
+from sevengate.nginx.listening import AddressTakenError, Listen
+from sevengate.nginx.process import ConfRejectedError
 from sevengate.nginx.supervision import RemoteSupervisor, serving
-from sevengate.nginx.supervisor import Listen, Supervisor
+from sevengate.nginx.supervisor import Supervisor
 from sevengate.routing.policies import BackendProtocol, Profile
 from sevengate.settings import NextUpstream, Settings
 from tests.conftest import QUIET

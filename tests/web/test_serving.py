@@ -1,10 +1,12 @@
 import asyncio
 import http.client
 import logging
+import os
 from collections.abc import AsyncIterator
 
 import pytest
 
+from sevengate.nginx.listening import AddressTakenError
 from sevengate.web.serving import Page, serving
 from tests.waiting import free_port
 from tests.web.probing import Said, probe, probes
@@ -64,7 +66,7 @@ def test_a_taken_port_is_an_error_and_nothing_stays_open() -> None:
     async def run() -> None:
         port = free_port()
         async with serving({"/": fine}, ("127.0.0.1",), port):
-            with pytest.raises(OSError, match="address already in use"):
+            with pytest.raises(AddressTakenError, match=rf"127.0.0.1:{port} is taken by .*\(pid {os.getpid()}\)"):
                 async with serving({"/": fine}, ("127.0.0.1",), port):
                     pass
         async with serving({"/": fine}, ("127.0.0.1",), port):
