@@ -13,22 +13,23 @@ def read_conf(text: str) -> Tree:
 
 def tokens(text: str) -> Iterator[tuple[str, str]]:
     """Read words and marks as ngx_conf_read_token does (nginx 1.22, src/core/ngx_conf_file.c)."""
-    position, word = 0, ""
+    position, name = 0, ""
     while position < len(text):
         char = text[position]
         if char in " \t\r\n":
             position += 1
-        elif char == "{" and word.endswith("_by_lua_block"):
+        elif char == "{" and name.endswith("_by_lua_block"):
             end = text.index("}", position)
             yield from (("mark", "{"), ("word", text[position + 1 : end].strip()), ("mark", ";"), ("mark", "}"))
-            position = end + 1
+            position, name = end + 1, ""
         elif char in ";{}":
             yield "mark", char
-            position += 1
+            position, name = position + 1, ""
         elif char == "#":
             position = text.find("\n", position) % (len(text) + 1)
         else:
             word, position = read_word(text, position)
+            name = name or word
             yield "word", word
 
 

@@ -137,6 +137,7 @@ def _lua(settings: Settings, profiles: Iterable[Profile], place: Place) -> tuple
         "front_body_size": front_body_size(profiles),
         "tries": settings.proxy_next_upstream_tries,
         "generate_request_id": int(settings.generate_request_id),
+        "host_variable": _host_variable(trusts=settings.use_forwarded_headers),
         "certificates_kept": CERTIFICATES_KEPT,
         "logs_backend": len(_logged(settings, ("proxy_upstream_name",))),
         "log_variables": "/".join(_logged(settings, LOG_VARIABLES)),
@@ -226,7 +227,7 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
         # The backend's Host header, where Lua does not set another one (upstream-vhost).
         _constant("$backend_host", "$best_http_host"),
         _or_else("$http_x_request_id", "$req_id", "$made_request_id"),
-        _map("$http_upgrade", "$connection_upgrade", ("default", "upgrade"), ("", "")),
+        *_upgrade_variables(),
         _map(
             "$http_x_forwarded_for",
             "$full_x_forwarded_for",
@@ -241,8 +242,23 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
     )
 
 
+def _upgrade_variables() -> tuple[Directive, ...]:
+    # Over a connection that a backend turned to HTTP/2, a client could ask it for any path unseen; so it gets none.
+    http2 = "~*h2c"
+    return (
+        _map("$http_upgrade", "$upgrade", ("default", "$http_upgrade"), ("", ""), (http2, "")),
+        _map("$upgrade", "$connection_upgrade", ("default", "upgrade"), ("", "")),
+    )
+
+
+def _host_variable(*, trusts: bool) -> str:
+    """Name the variable that holds the host that the client itself asked for."""
+    return "own_host" if trusts else "best_http_host"
+
+
 def _host_variables(*, trusts: bool) -> tuple[Directive, ...]:
-    own = _or_else("$http_host", "$own_host" if trusts else "$best_http_host", "$host")
+    # Lua sets it to $host where the Host header is not what the request is routed by.
+    own = _constant(f"${_host_variable(trusts=trusts)}", "$http_host")
     if not trusts:
         return (own,)
     # Of several hosts the first is the one that the client asked for.
@@ -353,7 +369,8 @@ def _to_backends(settings: Settings, place: Place) -> tuple[Directive, ...]:
             )
         ),
         *(Directive("proxy_set_header", (name, Expr(value))) for name, value in _headers(settings, place)),
-        Directive("proxy_set_header", ("Upgrade", Expr("$http_upgrade"))),
+        Directive("proxy_set_header", ("Upgrade", Expr("$upgrade"))),
+        Directive("proxy_set_header", ("HTTP2-Settings", "")),
         Directive("proxy_set_header", ("Connection", Expr("$connection_upgrade"))),
         *(Directive("grpc_set_header", (name, Expr(value))) for name, value in _headers(settings, place)),
     )

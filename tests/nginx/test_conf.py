@@ -6,7 +6,9 @@ from sevengate.nginx.conf import ConfError, Directive, Expr, quote, write
 from tests.conf_reader import Tree, read_conf, tokens
 
 #: Any text that can stand in an argument: no `$` (a variable), no NUL, nothing that is not UTF-8, and short.
-TEXTS = st.text(st.characters(exclude_characters="$\0", exclude_categories=["Cs"]), max_size=60)
+TEXTS = st.text(st.characters(exclude_characters="$\0", exclude_categories=["Cs"]), max_size=60) | st.just(
+    "rewrite_by_lua_block"
+)
 NASTY = st.text("\"'\\;{}# \t\r\nab", max_size=20)
 NAMES = st.from_regex(r"[a-z0-9_]{1,12}", fullmatch=True)
 

@@ -44,6 +44,7 @@ local VARIABLE_ERROR_SIZE = 256
 local variable_name = ffi.new("unsigned char[?]", #REQUEST_ID)
 local variable_error = ffi.new("unsigned char[?]", VARIABLE_ERROR_SIZE)
 local variable_error_length = ffi.new("size_t[1]")
+local DOT, SLASH = byte("."), byte("/")
 -- Compiled once and kept (o), by the just-in-time compiler (j), and blind to case (i).
 local REGEX_FLAGS = "ijo"
 
@@ -180,7 +181,7 @@ end
 local function redirect_to_https(rule)
     local var = ngx.var
     local target = var.request_uri
-    if not rule.keep_trailing_slash and #target > 1 and byte(target, -1) == 47 then
+    if not rule.keep_trailing_slash and #target > 1 and byte(target, -1) == SLASH then
         target = sub(target, 1, -2)
     end
     return redirect(rule.code, "https://" .. var.host .. target)
@@ -286,7 +287,7 @@ local function rewritten(rule)
         return
     end
 
-    if byte(target) ~= 47 then
+    if byte(target) ~= SLASH then
         target = "/" .. target
     end
     ngx.req.set_uri(target, false, true)
@@ -380,6 +381,22 @@ local function name_request()
 end
 
 
+-- The host that a Host header names, as NGINX would write it in $host: without port and last dot, in lower case.
+local function host_of(sent)
+    local name = lower(match(sent, "^%[.-%]") or match(sent, "^[^:]*"))
+    return byte(name, -1) == DOT and sub(name, 1, -2) or name
+end
+
+
+-- The backend must see the host that the request was routed by, and whose policies were kept: not what the Host header
+-- says where the request's target names another host (RFC 9112, section 3.2.2), nor nothing where there is no header.
+local function tell_host(var, host, sent)
+    if not sent or host_of(sent) ~= host then
+        var[conf.host_variable] = host
+    end
+end
+
+
 -- rewrite_by_lua of the server that takes requests in.
 function _M.route()
     state.refresh()
@@ -389,7 +406,12 @@ function _M.route()
         name_request()
     end
 
-    local index = state.host(var.host)
+    local host, sent = var.host, var.http_host
+    if sent ~= host then
+        tell_host(var, host, sent)
+    end
+
+    local index = state.host(host)
     local entry = index and router.match(index, var.uri, request)
     if not entry then
         return serve_default()
