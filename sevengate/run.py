@@ -19,7 +19,7 @@ import msgspec
 
 from sevengate import files
 from sevengate.cluster import source
-from sevengate.cluster.access import in_cluster
+from sevengate.cluster.access import Access, in_cluster
 from sevengate.cluster.client import Client
 from sevengate.cluster.errors import ConfigError
 from sevengate.cluster.kubeconfig import find_access
@@ -65,6 +65,7 @@ class ClusterOptions(msgspec.Struct, frozen=True):
 
     kubeconfig: str = ""
     apiserver_host: str = ""
+    certificate_authority: str = ""
     watch_namespace: str = ""
     watch_namespace_selector: str = ""
     in_cluster: bool = False
@@ -83,6 +84,8 @@ class GateOptions(msgspec.Struct, frozen=True):
     watch: bool = False
     bind_address: str = ""
     healthz_port: int = 10254
+    healthz_host: str = ""
+    health_check_path: str = "/healthz"
     options: Options = Options()
     grace: Grace = Grace()
 
@@ -107,10 +110,10 @@ async def serve(options: RunOptions, say: Callable[[str], None]) -> None:
     dataplane = DataPlane(supervisor)
     with ending() as end:
         duty = Duty(supervisor, end, options.grace, say)
-        pages = health_pages(duty.why_not_ready, duty.why_not_welcome)
+        pages = health_pages(duty.why_not_ready, duty.why_not_welcome, options.health_check_path)
         try:
             await supervisor.prepare()
-            async with serving(pages, addresses_of(options.bind_address), options.healthz_port):
+            async with serving(pages, addresses_of(options.healthz_host or options.bind_address), options.healthz_port):
                 await _Run(options, dataplane, say).until(duty.over())
                 await duty.leave()
         finally:
@@ -133,8 +136,8 @@ async def control(options: ControllerOptions, say: Callable[[str], None]) -> Non
 
     with ending() as end:
         try:
-            pages = health_pages(run.why_not_ready)
-            async with serving(pages, addresses_of(options.bind_address), options.healthz_port):
+            pages = health_pages(run.why_not_ready, path=options.health_check_path)
+            async with serving(pages, addresses_of(options.healthz_host or options.bind_address), options.healthz_port):
                 await run.until(over(end))
         finally:
             await dataplane.close()
@@ -179,7 +182,7 @@ class _Run:
                 await asyncio.Event().wait()
 
     async def _follow_cluster(self, options: ClusterOptions) -> None:
-        access = in_cluster() if options.in_cluster else find_access(options.kubeconfig, options.apiserver_host)
+        access = in_cluster() if options.in_cluster else _find_access(options)
         async with Client(access) as client:
             self._publisher = Publisher(client, options.publisher, _instance(options.publisher))
             try:
@@ -243,6 +246,10 @@ class _Run:
         origin = self._locate(diagnostic.where)
         line = f"{origin or diagnostic.where}: {diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]"
         return f"{line}\n    {diagnostic.hint}" if diagnostic.hint else line
+
+
+def _find_access(options: ClusterOptions) -> Access:
+    return find_access(options.kubeconfig, options.apiserver_host, authority=options.certificate_authority)
 
 
 def _scope(options: ClusterOptions, compiled: Options) -> Scope:

@@ -13,7 +13,7 @@ from sevengate.routing.table import Endpoint
 from tests.asking import Answer, ask
 from tests.backends import EchoBackends
 from tests.cluster.api_server import ApiServer
-from tests.cluster.making import endpoint_slice, ingress, ingress_class, published, service
+from tests.cluster.making import config_map, endpoint_slice, ingress, ingress_class, published, service
 from tests.waiting import LIMIT, free_port, until
 
 
@@ -184,3 +184,36 @@ def test_a_kubeconfig_that_cannot_be_used_ends_it_with_a_sentence(temporary: str
             assert running.said("Traceback") == 0
 
     asyncio.run(run())
+
+
+def test_the_arguments_of_an_old_deployment_of_ingress_nginx_start_it(cluster: ApiServer, temporary: str) -> None:
+    async def scenario(_server: ApiServer, running: Running) -> None:
+        await until(running.is_healthy)
+        assert await running.serves("shop.example")
+        assert running.said("--tcp-services-configmap has no effect: TCP and UDP services are not carried out yet") == 1
+        assert running.said("--logtostderr") == 0
+
+    cluster.put(config_map("nginx-configuration", "default"))
+    arguments = (
+        "--configmap=default/nginx-configuration",
+        "--tcp-services-configmap=default/tcp-services",
+        "--udp-services-configmap=default/udp-services",
+        "--annotations-prefix=nginx.ingress.kubernetes.io",
+        "--watch-ingress-without-class=true",
+        "-v=3",
+        "--logtostderr",
+    )
+    play(scenario, cluster, temporary, *arguments)
+
+
+def test_annotations_count_under_the_prefix_that_was_named(cluster: ApiServer, temporary: str) -> None:
+    async def scenario(_server: ApiServer, running: Running) -> None:
+        await until(running.is_healthy)
+        answer = await running.get("shop.example")
+        assert (answer.status, answer.header("location")) == (302, "http://elsewhere.example")
+        assert (await asyncio.to_thread(ask, running.healthz, "localhost", "/ready")).status == 200
+
+    shop = ingress("shop")
+    shop["metadata"]["annotations"] = {"our.example/temporal-redirect": "http://elsewhere.example"}
+    cluster.put(shop)
+    play(scenario, cluster, temporary, "-annotations-prefix", "our.example", "--health-check-path=/ready", "-v=5")

@@ -1,4 +1,4 @@
-"""Writes the pages of docs/ that are made from tables in the code: annotations, settings, diagnostics.
+"""Writes the pages of docs/ that are made from tables in the code: annotations, settings, diagnostics, flags.
 
 Without arguments it writes them; with `--check` it says which are stale and exits with 1. It reads the tables and
 nothing else, so a page can only be wrong where the code is.
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sevengate.annotations import access, balancing, canaries, proxying, redirects, rewriting, unsupported
 from sevengate.annotations.rows import Annotation
+from sevengate.cli.flags import FLAGS_BY_AREA, Flag
 from sevengate.diagnostics import CODES
 from sevengate.settings import SETTINGS, UNSUPPORTED, UNSUPPORTED_GUARDS
 
@@ -81,9 +82,32 @@ def diagnostics() -> str:
     )
 
 
+def flags() -> str:
+    """Give the page of the flags."""
+    parts = [
+        part
+        for area, rows in FLAGS_BY_AREA.items()
+        for part in (f"## {area}", _table(("flag", "default", "", "why"), [_flag_row(row) for row in rows]))
+    ]
+    return _page(
+        "Flags of ingress-nginx",
+        "`sevengate run` and `sevengate controller` take every flag of ingress-nginx 1.15 and of klog, written as Go's "
+        "programs have it: `--name=value`, `--name value`, one dash or two, for a switch `--name` or `--name=false`. "
+        "So the arguments of a deployment of ingress-nginx start them. A flag without effect is named once in the log, "
+        "with the reason, unless its value asks for what is so anyway; a flag that is refused ends the start. What the "
+        "flags that are carried out do stands in [commands.md](commands.md#sevengate-run).",
+        *parts,
+    )
+
+
+def _flag_row(row: Flag) -> tuple[str, ...]:
+    return f"`--{row.name}`", _code(row.default), row.honour.value, row.why
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "annotations.md": annotations,
     "diagnostics.md": diagnostics,
+    "flags.md": flags,
     "settings.md": settings,
 }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sevengate import values
+from sevengate.cli.go import switch
 from sevengate.cli.names import object_name
 from sevengate.cli.webhook import take_webhook, webhook_options
 
@@ -30,19 +31,13 @@ def _duration(_context: click.Context, _option: click.Parameter, value: str) -> 
     return seconds
 
 
-def _switch(name: str, explanation: str, *, default: bool = False) -> Callable[[Any], Any]:
-    """Make a flag as Go's are: `--name`, `--name=true` or `--name=false`."""
-    return click.option(
-        name, type=bool, is_flag=False, flag_value="true", default=default, show_default=True, help=explanation
-    )
-
-
 _OPTIONS: Final = (
-    click.option("--in-cluster", is_flag=True, help="Serve what the cluster asks for in which this is a pod."),
+    switch("--in-cluster", "Serve what the cluster asks for in which this is a pod."),
     click.option(
         "--kubeconfig", default="", metavar="FILE", help="Serve what the cluster of this kubeconfig asks for."
     ),
     click.option("--apiserver-host", default="", metavar="URL", help="The API server, where no kubeconfig names it."),
+    click.option("--certificate-authority", default="", metavar="FILE", help="Whom to trust about --apiserver-host."),
     click.option("--watch-namespace", default="", metavar="NS", help="The only namespace to watch."),
     click.option(
         "--watch-namespace-selector", default="", metavar="LABELS", help="Watch the namespaces with these labels."
@@ -55,9 +50,9 @@ _OPTIONS: Final = (
         help="The Service whose addresses go into statuses.",
     ),
     click.option("--publish-status-address", default="", metavar="A,B", help="The addresses that go into statuses."),
-    _switch("--report-node-internal-ip-address", "Put nodes' internal addresses into statuses, not the external ones."),
-    _switch("--update-status", "Write the addresses of this gate into statuses.", default=True),
-    _switch("--update-status-on-shutdown", "Take them out again when the last controller ends.", default=True),
+    switch("--report-node-internal-ip-address", "Put nodes' internal addresses into statuses, not the external ones."),
+    switch("--update-status", "Write the addresses of this gate into statuses.", default=True),
+    switch("--update-status-on-shutdown", "Take them out again when the last controller ends.", default=True),
     click.option(
         "--election-id",
         default="ingress-controller-leader",
@@ -65,7 +60,8 @@ _OPTIONS: Final = (
         help="The Lease that elects who writes.",
     ),
     click.option("--election-ttl", default="30s", show_default=True, callback=_duration, help="How long it lasts."),
-    _switch("--disable-leader-election", "Write without being elected: there is only this controller."),
+    switch("--disable-leader-election", "Write without being elected: there is only this controller."),
+    switch("--disable-sync-events", "Write no Events about what is wrong with objects."),
 )
 
 
@@ -88,6 +84,7 @@ def take_cluster(flags: dict[str, Any], *, is_default: bool) -> "ClusterOptions 
 
     service, address = flags.pop("publish_service"), flags.pop("publish_status_address")
     in_cluster, kubeconfig, host = (flags.pop(name) for name in ("in_cluster", "kubeconfig", "apiserver_host"))
+    authority = flags.pop("certificate_authority")
     namespace, selector = flags.pop("watch_namespace"), flags.pop("watch_namespace_selector")
     if service and address:
         raise click.UsageError("--publish-service and --publish-status-address exclude each other")
@@ -104,7 +101,7 @@ def take_cluster(flags: dict[str, Any], *, is_default: bool) -> "ClusterOptions 
         if webhook:
             raise click.UsageError("--validating-webhook needs a cluster, whose API server asks")
         return None
-    return ClusterOptions(kubeconfig, host, namespace, selector, in_cluster, publisher, webhook)
+    return ClusterOptions(kubeconfig, host, authority, namespace, selector, in_cluster, publisher, webhook)
 
 
 def _pod() -> str:

@@ -6,15 +6,16 @@ from typing import Any
 import click
 
 from sevengate.cli.gate import gate_options, take_gate
+from sevengate.cli.go import GoCommand
 from sevengate.cli.output import remark
-from sevengate.cli.serving import bind_option, directory_option, grace_option, healthz_option, serving
+from sevengate.cli.serving import bind_option, directory_option, grace_option, probe_options, serving
 
 
-@click.command()
+@click.command(cls=GoCommand)
 @directory_option
 @gate_options
 @bind_option
-@healthz_option
+@probe_options
 @grace_option
 def controller(dataplane_directory: Path, **flags: Any) -> None:
     """Make what manifests or a cluster ask for live in a data plane, until SIGTERM or SIGINT.

@@ -9,7 +9,8 @@ from typing import Any, Final
 import click
 
 from sevengate.cli.cluster import cluster_options, take_cluster
-from sevengate.cli.names import object_name
+from sevengate.cli.go import switch
+from sevengate.cli.names import object_name, prefix
 from sevengate.cli.serving import adding
 from sevengate.settings import Options
 from sevengate.supervise import Grace
@@ -17,9 +18,32 @@ from sevengate.supervise import Grace
 _GATE: Final = (
     click.option("--manifests", metavar="PATH", multiple=True, help="A PATH to serve; may be repeated."),
     click.argument("more", metavar="[PATH]...", nargs=-1),
-    click.option("--watch", is_flag=True, help="Follow edits of the manifests."),
+    switch("--watch", "Follow edits of the manifests."),
     click.option("--ingress-class", default="nginx", show_default=True, help="The class of the Ingresses to serve."),
-    click.option("--watch-ingress-without-class", is_flag=True, help="Serve Ingresses that name no class, too."),
+    click.option(
+        "--controller-class",
+        default="k8s.io/ingress-nginx",
+        show_default=True,
+        help="The controller that an IngressClass of ours names.",
+    ),
+    switch("--ingress-class-by-name", "Take the IngressClass of that name for ours, whatever controller it names."),
+    switch("--watch-ingress-without-class", "Serve Ingresses that name no class, too."),
+    click.option(
+        "--annotations-prefix",
+        default="nginx.ingress.kubernetes.io",
+        show_default=True,
+        callback=prefix,
+        help="What stands before the slash in names of annotations.",
+    ),
+    switch("--disable-catch-all", "Refuse Ingresses with a default backend."),
+    switch("--disable-svc-external-name", "Send no request to Services of type ExternalName."),
+    click.option(
+        "--default-backend-service",
+        default="",
+        callback=object_name,
+        metavar="NS/NAME",
+        help="The Service for requests that no Ingress wants.",
+    ),
     click.option(
         "--default-ssl-certificate",
         default="",

@@ -5,21 +5,22 @@ from typing import Any
 import click
 
 from sevengate.cli.gate import gate_options, take_gate
+from sevengate.cli.go import GoCommand
 from sevengate.cli.output import remark
 from sevengate.cli.serving import (
     grace_option,
-    healthz_option,
     listen_options,
     post_grace_option,
+    probe_options,
     serving,
     take_listen,
 )
 
 
-@click.command()
+@click.command(cls=GoCommand)
 @gate_options
 @listen_options
-@healthz_option
+@probe_options
 @grace_option
 @post_grace_option
 def run(**flags: Any) -> None:

@@ -7,6 +7,7 @@ command serves, and turns what is wrong with this machine into an exit code. Wha
 import asyncio
 import ipaddress
 import logging
+import re
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 import click
 
+from sevengate import __version__
 from sevengate.cli.output import Status, remark
 from sevengate.nginx.installation import NginxError
 from sevengate.nginx.listening import Listen
@@ -26,6 +28,20 @@ def _address(_context: click.Context, _option: click.Parameter, value: str) -> s
     except ValueError:
         raise click.BadParameter(f"{value!r} is not an IPv4 or IPv6 address") from None
 
+
+def _path(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9._~/-]*", value):
+        raise click.BadParameter(f"{value!r} is not a path, such as /healthz")
+    return value
+
+
+def _set_verbosity(_context: click.Context, _option: click.Parameter, level: int) -> None:
+    if level >= _DEBUG_LEVEL:
+        logging.getLogger("sevengate").setLevel(logging.DEBUG)
+
+
+#: The level of klog from which on Kubernetes' components print what is for debugging.
+_DEBUG_LEVEL: Final = 5
 
 PORT: Final = click.IntRange(1, 65535)
 
@@ -49,6 +65,28 @@ bind_option: Final = click.option(
 
 healthz_option: Final = click.option(
     "--healthz-port", type=PORT, default=10254, show_default=True, help="The port for probes."
+)
+
+health_options: Final = (
+    healthz_option,
+    click.option("--healthz-host", default="", callback=_address, help="The address for probes, if it is another one."),
+    click.option(
+        "--health-check-path",
+        default="/healthz",
+        show_default=True,
+        callback=_path,
+        help="One more path that answers as /healthz does.",
+    ),
+    click.option(
+        "--v",
+        type=int,
+        default=0,
+        expose_value=False,
+        callback=_set_verbosity,
+        metavar="LEVEL",
+        help="How much is logged: from 5 on, what is of use to developers only.",
+    ),
+    click.version_option(__version__, prog_name="sevengate", message="%(prog)s %(version)s"),
 )
 
 grace_option: Final = click.option(
@@ -88,6 +126,11 @@ def adding(options: tuple[Callable[[Any], Any], ...], command: Callable[..., Any
 def listen_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags that say where requests are taken in."""
     return adding((*_LISTEN, bind_option), command)
+
+
+def probe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags that say where probes are answered, and how much is said."""
+    return adding(health_options, command)
 
 
 def take_listen(flags: dict[str, Any]) -> Listen:

@@ -115,20 +115,31 @@ class _Config(_Shape, frozen=True):
 _NEEDS_TERMINAL: Final = "Always"
 
 
-def find_access(kubeconfig: str, apiserver_host: str, environment: Mapping[str, str] = os.environ) -> Access:
+def find_access(
+    kubeconfig: str, apiserver_host: str, environment: Mapping[str, str] = os.environ, *, authority: str = ""
+) -> Access:
     """Give the Access that flags and environment name: a kubeconfig, a server, the variable KUBECONFIG, or our pod.
 
     `kubeconfig` may name several files as that variable does; of those that stand in the variable, some may be missing.
+    `authority` is a file that says whom to trust about `apiserver_host`.
     """
     if kubeconfig:
         access = load_kubeconfig([Path(file) for file in kubeconfig.split(os.pathsep) if file])
-        return msgspec.structs.replace(access, server=checked_url(apiserver_host)) if apiserver_host else access
+        access = msgspec.structs.replace(access, server=checked_url(apiserver_host)) if apiserver_host else access
+        return _trusting(access, authority)
     if apiserver_host:
-        return at_host(apiserver_host)
+        return _trusting(at_host(apiserver_host), authority)
     files = [Path(file) for file in environment.get("KUBECONFIG", "").split(os.pathsep) if file]
     if not files:
         return in_cluster(environment)
     return load_kubeconfig([file for file in files if file.exists()] or files)
+
+
+def _trusting(access: Access, authority: str) -> Access:
+    if not authority:
+        return access
+    trust = msgspec.structs.replace(access.trust, ca=b"", ca_file=Path(authority), verify=True)
+    return msgspec.structs.replace(access, trust=trust)
 
 
 def load_kubeconfig(paths: Sequence[Path], context: str = "") -> Access:

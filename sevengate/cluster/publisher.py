@@ -36,6 +36,7 @@ class PublisherOptions(msgspec.Struct, frozen=True):
     election_id: str = "ingress-controller-leader"
     election_ttl: float = 30.0
     disable_leader_election: bool = False
+    disable_sync_events: bool = False
     pod: str = ""
 
 
@@ -103,7 +104,7 @@ class Publisher:
 
     def _complaints(self) -> Iterator[Complaint]:
         """Give what an object's owner should know; Ingresses that are not ours are none of our business."""
-        for diagnostic in self._diagnostics:
+        for diagnostic in () if self._options.disable_sync_events else self._diagnostics:
             ref = diagnostic.where.object
             about = self._snapshot.find(ref) if ref and diagnostic.severity is not Severity.NOTICE else None
             if about and (not isinstance(about, Ingress) or about.key in self._ours):

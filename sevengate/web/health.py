@@ -17,9 +17,9 @@ from sevengate.web.serving import MakePage, Page
 WhyNot = Callable[[], Awaitable[str]]
 
 
-def health_pages(ready: WhyNot, welcome: WhyNot | None = None) -> Mapping[str, MakePage]:
-    """Give the pages of a process; without `welcome`, no balancer is to ask it."""
-    pages = {"/livez": _probe(_alive), "/readyz": _probe(ready), "/healthz": _probe(ready)}
+def health_pages(ready: WhyNot, welcome: WhyNot | None = None, path: str = "/healthz") -> Mapping[str, MakePage]:
+    """Give the pages of a process; without `welcome`, no balancer is to ask it. `path` is one more for readiness."""
+    pages = {path: _probe(ready), "/livez": _probe(_alive), "/readyz": _probe(ready), "/healthz": _probe(ready)}
     return {**pages, "/balancerz": _probe(welcome)} if welcome else pages
 
 

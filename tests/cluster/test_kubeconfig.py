@@ -320,6 +320,15 @@ def test_the_variable_kubeconfig_names_files_of_which_some_may_be_missing(tmp_pa
         find_access("", "", {"KUBECONFIG": f"{tmp_path}/missing"})
 
 
+def test_a_flag_says_whom_to_trust_about_the_server_that_another_flag_names(tmp_path: Path) -> None:
+    file = write(tmp_path, config({"server": "https://api.example", "insecure-skip-tls-verify": True}, {}))
+    for access in (
+        find_access("", "https://other.example", {}, authority="/ca.crt"),
+        find_access(str(file), "", {}, authority="/ca.crt"),
+    ):
+        assert access.trust.ca_file == Path("/ca.crt")
+
+
 @pytest.mark.parametrize(
     ("plain", "said"),
     [

@@ -278,6 +278,16 @@ def test_a_complaint_becomes_one_event_of_its_object_whoever_repeats_it() -> Non
     assert len(long["note"]) == 1024
 
 
+def test_no_events_are_written_where_a_flag_forbids_it() -> None:
+    async def scenario(server: ApiServer, client: Client) -> None:
+        async with gate(client, msgspec.structs.replace(GIVEN, disable_sync_events=True)) as running:
+            running.complaints = [complaint()]
+            server.put(ingress("new"))
+            await until(lambda: status_of(server, "default/new") == OURS)
+
+    assert not play(scenario).objects["events"]
+
+
 def test_nobody_is_told_of_objects_that_are_not_ours_nor_of_notices() -> None:
     async def scenario(server: ApiServer, client: Client) -> None:
         async with gate(client) as running:
