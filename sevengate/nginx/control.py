@@ -77,7 +77,8 @@ class Pushed(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True):
     """What becomes visible at once: pointers set and names deleted, if `base` is still the generation.
 
-    With `full`, every name that is not set is deleted, and texts that were staged and forgotten go too.
+    With `full`, every name that is not set is deleted, texts that were staged and forgotten go too, and the workers
+    forget all that they know.
     """
 
     base: int

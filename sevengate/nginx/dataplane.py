@@ -102,9 +102,9 @@ class DataPlane:
         self._wanted: tuple[RoutingTable, Settings] | None = None
         self._complete = False  # whether NGINX holds the whole wanted table
         self._cramped = False  # whether the dictionary was full
-        self._littered = (
-            True  # whether texts may lie there that nothing points to: who was here before us may have died
-        )
+        # Whether texts may lie there that nothing points to, and workers may know what is no longer so: a push failed,
+        # or who was here before us died.
+        self._unsure = True
         self._named: dict[str, frozenset[str]] = {}
         self._lock = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -180,7 +180,7 @@ class DataPlane:
         reasons = await self._configure(table, settings, difference.peak)
         if reasons or not self._ledger.digests:
             difference = await self._difference_anew(table, settings)
-        if difference or not self.generation:
+        if difference or self._unsure or not self.generation:
             difference = await self._push(difference, table, settings)
         return Applied(
             generation=self.generation,
@@ -206,14 +206,14 @@ class DataPlane:
     async def _push(self, difference: Difference, table: RoutingTable, settings: Settings) -> Difference:
         for _ in range(PUSH_TRIES):
             commit = self._commit(difference)
-            self._littered = True
+            self._unsure = True
             try:
                 pushed = await self._control.push(difference.documents, commit)
             except StaleError as error:
                 log.warning("pushing once more, comparing all: %s", error)
                 difference = await self._difference_anew(table, settings)
                 continue
-            self._littered = False
+            self._unsure = False
             self.generation = pushed.generation
             self._ledger.enter(difference)
             return difference
@@ -221,9 +221,9 @@ class DataPlane:
 
     def _commit(self, difference: Difference) -> Commit:
         pointers = {document.name: document.digest for document in difference.documents}
-        if not self._littered:
+        if not self._unsure:
             return Commit(self.generation, tuple(pointers.items()), difference.gone)
-        # A push that failed may have left texts behind; a full commit takes away what it does not name.
+        # A full commit takes away what it does not name, and makes the workers forget all that they know.
         gone = set(difference.gone)
         kept = {name: digest for name, digest in self._ledger.digests.items() if name not in gone}
         return Commit(self.generation, tuple((kept | pointers).items()), full=True)

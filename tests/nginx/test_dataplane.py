@@ -4,7 +4,7 @@ import re
 import signal
 import ssl
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import aiohttp
 import msgspec
@@ -12,7 +12,7 @@ import pytest
 
 from sevengate.diagnostics import ObjectRef
 from sevengate.nginx import ledger
-from sevengate.nginx.control import Commit, ControlClient, ControlError
+from sevengate.nginx.control import Commit, ControlClient, ControlError, Pushed, StaleError
 from sevengate.nginx.documents import Document
 from sevengate.nginx.live import Live, live
 from sevengate.nginx.ports import group_members
@@ -285,6 +285,54 @@ def test_what_another_pushed_is_found_and_put_right(gate: Live, shop: RoutingTab
     changed = msgspec.structs.replace(shop, backends={**shop.backends, newer.name: newer})
     applied = gate.apply(changed, changes=TableChanges(backends=frozenset({newer.name})))
     assert (applied.pushed, applied.deleted) == (2, 1)
+    assert served_by(gate, "shop.example") == "shop"
+
+
+def test_a_full_commit_makes_workers_forget_what_nobody_told_them_has_changed(shop: RoutingTable) -> None:
+    with live(shop, msgspec.structs.replace(QUIET, worker_processes=1)) as gate:
+
+        async def decoded() -> int:
+            return (await gate.dataplane.state()).decoded
+
+        async def commit(*, full: bool) -> None:
+            client = ControlClient(gate.supervisor.control)
+            held = await client.digests()
+            await client.push([], Commit(held.generation, tuple(held.digests.items()), full=full))
+            await client.close()
+
+        grown = []
+        for full in (False, True):
+            served_by(gate, "shop.example")
+            before = gate.wait(decoded())
+            gate.wait(commit(full=full))
+            assert served_by(gate, "shop.example") == "shop"
+            grown.append(gate.wait(decoded()) - before)
+        assert (grown[0], grown[1] > 0) == (0, True)
+
+
+def test_after_a_worker_died_in_the_middle_of_a_commit_a_full_one_is_made(
+    gate: Live, shop: RoutingTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push = ControlClient.push
+
+    async def lost(client: ControlClient, documents: Iterable[Document], commit: Commit) -> Pushed:
+        await push(client, documents, commit)
+        raise StaleError("locked")  # by the worker that died
+
+    with monkeypatch.context() as losing:
+        losing.setattr(ControlClient, "push", lost)
+        assert gate.apply(shop).problem
+    commits: list[Commit] = []
+
+    async def noted(client: ControlClient, documents: Iterable[Document], commit: Commit) -> Pushed:
+        commits.append(commit)
+        return await push(client, documents, commit)
+
+    monkeypatch.setattr(ControlClient, "push", noted)
+    applied = gate.apply(shop)
+    assert (applied.problem, applied.pushed) == ("", 0)  # all is there, but who knows of it?
+    gate.apply(shop)
+    assert [commit.full for commit in commits] == [True]
     assert served_by(gate, "shop.example") == "shop"
 
 

@@ -113,10 +113,10 @@ local function missing(documents, set)
 end
 
 
--- Raises the generation, after the log says what every worker must forget.
+-- Raises the generation, after the log says what every worker must forget: all that it knows if no `names` are given.
 local function announce(names)
     local generations, reached = ngx.shared.generations, generation() + 1
-    if #names <= LOGGED_CHANGES then
+    if names and #names <= LOGGED_CHANGES then
         generations:set("changed:" .. reached, cjson.encode(names))
     end
     generations:delete("changed:" .. reached - LOGGED_GENERATIONS)
@@ -207,7 +207,8 @@ local function commit(documents, wish)
         return 507, { error = err, free = documents:free_space(), capacity = documents:capacity() }
     end
 
-    local reached = announce(names_of(before))
+    -- A worker that died in the middle of a commit has told nobody what it changed; the full one after it tells of all.
+    local reached = announce(not wish.full and names_of(before) or nil)
     for _, pointer in ipairs(before) do
         if pointer[2] then
             documents:delete(entry(pointer[1], pointer[2]))
