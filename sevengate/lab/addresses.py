@@ -8,6 +8,7 @@ the plan.
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -32,12 +33,18 @@ class Plan(msgspec.Struct, frozen=True):
         return dict(self.nodes)[name]
 
     def pod_network(self, node: str) -> IPv4Network:
-        """Give the /24 from which the pods of a node get their addresses; raise KeyError for an unknown node."""
-        position = [name for name, _ in self.nodes].index(node) if node in dict(self.nodes) else -1
-        if position < 0:
+        """Give the /24 with which the addresses of a node's pods begin; raise KeyError for an unknown node."""
+        return next(self._pod_networks(node))
+
+    def pod_addresses(self, node: str) -> Iterator[str]:
+        """Give the addresses for the pods of a node in order; they go on in more networks when the first is full."""
+        return (str(address) for network in self._pod_networks(node) for address in network.hosts())
+
+    def _pod_networks(self, node: str) -> Iterator[IPv4Network]:
+        names = [name for name, _ in self.nodes]
+        if node not in names:
             raise KeyError(node)
-        start = IPv4Network(self.pods).network_address + (position << 8)
-        return IPv4Network((int(start), 24))
+        return islice(IPv4Network(self.pods).subnets(new_prefix=24), names.index(node), None, len(names))
 
     def service_addresses(self) -> Iterator[str]:
         """Give the addresses for Services in order, beginning with the API server's own."""

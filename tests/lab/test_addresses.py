@@ -48,6 +48,14 @@ def test_each_node_has_a_network_of_its_own_for_its_pods() -> None:
         LOOPBACK.node_address("node03")
 
 
+def test_a_node_has_addresses_for_thousands_of_pods_and_shares_none() -> None:
+    given = [list(LOOPBACK.pod_addresses(name)) for name, _ in LOOPBACK.nodes]
+    assert [some[0] for some in given] == ["127.244.0.1", "127.244.1.1", "127.244.2.1"]
+    assert given[1][254] == "127.244.4.1"
+    assert all(len(some) > 20_000 for some in given)
+    assert len({address for some in given for address in some}) == sum(map(len, given))
+
+
 def test_addresses_are_given_in_order() -> None:
     assert list(islice(LOOPBACK.service_addresses(), 2)) == ["127.96.0.1", "127.96.0.2"]
     pool = list(NAMESPACE.balancer_addresses())

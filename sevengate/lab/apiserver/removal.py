@@ -46,20 +46,20 @@ class Removal:
     """Deletes objects from a Storage."""
 
     def __init__(self, storage: Storage, resources: Resources, clock: Clock) -> None:
-        self._storage = storage
+        self.storage = storage
         self._resources = resources
         self._clock = clock
 
     def delete(self, shelf: Shelf, key: Key, deletion: Deletion) -> Stored:
         """Delete an object, or have it wait for what holds it back; gives its last state."""
-        stored = self._storage.get(shelf, key)
+        stored = self.storage.get(shelf, key)
         if stored is None:
             raise KeyError(key)
         if deletion.policy == "Orphan":
             self._orphan(stored)
         grace = _grace(shelf, stored.object, deletion)
         held = list(stored.object["metadata"].get("finalizers") or ())
-        if deletion.policy == "Foreground" and self._storage.owned_by(stored.object["metadata"]["uid"]):
+        if deletion.policy == "Foreground" and self.storage.owned_by(stored.object["metadata"]["uid"]):
             held = [*(one for one in held if one != _FOREGROUND), _FOREGROUND]
         is_namespace = shelf == _NAMESPACES
         if not (held or grace or is_namespace):
@@ -69,23 +69,23 @@ class Removal:
             self._empty(key[1])
         elif _FOREGROUND in held:
             self._delete_owned(marked, deletion)
-        return self._storage.get(shelf, key) or marked
+        return self.storage.get(shelf, key) or marked
 
     def after_update(self, shelf: Shelf, key: Key) -> None:
         """Remove an object that waited for its finalizers only, and has none any more."""
-        stored = self._storage.get(shelf, key)
+        stored = self.storage.get(shelf, key)
         if stored is not None and _is_ready_to_go(stored.object) and shelf != _NAMESPACES:
             self._remove(shelf, key)
 
     def after_create(self, shelf: Shelf, key: Key) -> None:
         """Remove an object at once whose owners are all gone."""
-        stored = self._storage.get(shelf, key)
+        stored = self.storage.get(shelf, key)
         references = stored.object["metadata"].get("ownerReferences") or () if stored else ()
-        if references and not any(self._storage.with_uid(reference["uid"]) for reference in references):
+        if references and not any(self.storage.with_uid(reference["uid"]) for reference in references):
             self.delete(shelf, key, Deletion())
 
     def _mark(self, shelf: Shelf, key: Key, finalizers: list[str], grace: int) -> Stored:
-        stored = self._storage.get(shelf, key)
+        stored = self.storage.get(shelf, key)
         if stored is None:
             raise KeyError(key)
         thing = stored.copy()
@@ -99,12 +99,12 @@ class Removal:
                 metadata["generation"] += 1
         if shelf == _NAMESPACES:
             thing["status"] = {**thing.get("status", {}), "phase": "Terminating"}
-        return self._storage.put(shelf, key, thing)
+        return self.storage.put(shelf, key, thing)
 
     def _remove(self, shelf: Shelf, key: Key) -> Stored:
         if shelf == _DEFINITIONS:
             self._remove_custom(key[1])
-        removed = self._storage.remove(shelf, key)
+        removed = self.storage.remove(shelf, key)
         self._delete_owned(removed, Deletion())
         self._release_owners(removed.object)
         if key[0]:
@@ -114,68 +114,68 @@ class Removal:
     def _delete_owned(self, owner: Stored, deletion: Deletion) -> None:
         """Delete what an object owns; what others own as well only loses this owner."""
         uid = owner.object["metadata"]["uid"]
-        for shelf, key in self._storage.owned_by(uid):
-            stored = self._storage.get(shelf, key)
+        for shelf, key in self.storage.owned_by(uid):
+            stored = self.storage.get(shelf, key)
             if stored is None or "deletionTimestamp" in stored.object["metadata"]:
                 continue
             references = stored.object["metadata"]["ownerReferences"]
-            if any(one["uid"] != uid and self._storage.with_uid(one["uid"]) for one in references):
+            if any(one["uid"] != uid and self.storage.with_uid(one["uid"]) for one in references):
                 self._disown((shelf, key), uid)
             else:
                 self.delete(shelf, key, Deletion(policy=deletion.policy))
 
     def _orphan(self, owner: Stored) -> None:
         uid = owner.object["metadata"]["uid"]
-        for place in self._storage.owned_by(uid):
+        for place in self.storage.owned_by(uid):
             self._disown(place, uid)
 
     def _disown(self, place: Place, uid: str) -> None:
-        stored = self._storage.get(*place)
+        stored = self.storage.get(*place)
         if stored is not None:
             thing = stored.copy()
             left = [one for one in thing["metadata"]["ownerReferences"] if one["uid"] != uid]
             thing["metadata"]["ownerReferences"] = left
-            self._storage.put(*place, thing)
+            self.storage.put(*place, thing)
 
     def _release_owners(self, removed: Object) -> None:
         """Let owners go that waited in the foreground for this object only."""
         for reference in removed["metadata"].get("ownerReferences") or ():
-            place = self._storage.with_uid(reference["uid"])
-            owner = self._storage.get(*place) if place else None
-            if place is None or owner is None or self._storage.owned_by(reference["uid"]):
+            place = self.storage.with_uid(reference["uid"])
+            owner = self.storage.get(*place) if place else None
+            if place is None or owner is None or self.storage.owned_by(reference["uid"]):
                 continue
             thing = owner.copy()
             finalizers = thing["metadata"].get("finalizers") or []
             if _FOREGROUND in finalizers:
                 thing["metadata"]["finalizers"] = [one for one in finalizers if one != _FOREGROUND]
-                self._storage.put(*place, thing)
+                self.storage.put(*place, thing)
                 self.after_update(*place)
 
     def _empty(self, namespace: str) -> None:
         for shelf in self._namespaced_shelves():
-            for stored in self._storage.items(shelf, namespace):
+            for stored in self.storage.items(shelf, namespace):
                 key = (namespace, stored.object["metadata"]["name"])
-                if self._storage.get(shelf, key):
+                if self.storage.get(shelf, key):
                     self.delete(shelf, key, Deletion())
         self._finish_namespace(namespace)
 
     def _finish_namespace(self, namespace: str) -> None:
         """Remove a Namespace that is to go and is empty now."""
-        stored = self._storage.get(_NAMESPACES, ("", namespace))
+        stored = self.storage.get(_NAMESPACES, ("", namespace))
         if stored is None or "deletionTimestamp" not in stored.object["metadata"]:
             return
-        if not any(self._storage.items(shelf, namespace) for shelf in self._namespaced_shelves()):
-            self._storage.remove(_NAMESPACES, ("", namespace))
+        if not any(self.storage.items(shelf, namespace) for shelf in self._namespaced_shelves()):
+            self.storage.remove(_NAMESPACES, ("", namespace))
 
     def _namespaced_shelves(self) -> list[Shelf]:
         served: dict[Shelf, Resource] = {
             resource.shelf: resource for resource in self._resources if resource.namespaced
         }
-        return [shelf for shelf in self._storage.shelves() if shelf in served]
+        return [shelf for shelf in self.storage.shelves() if shelf in served]
 
     def _remove_custom(self, definition: str) -> None:
         plural, _, group = definition.partition(".")
-        for stored in self._storage.items((group, plural)):
+        for stored in self.storage.items((group, plural)):
             metadata = stored.object["metadata"]
             self.delete((group, plural), (metadata.get("namespace", ""), metadata["name"]), Deletion())
 

@@ -25,6 +25,7 @@ from sevengate.lab.apiserver import kubeconfig
 from sevengate.lab.apiserver.api import Api
 from sevengate.lab.apiserver.faults import Faults
 from sevengate.lab.apiserver.identity import AUDIENCE
+from sevengate.lab.apiserver.itself import service_address
 from sevengate.lab.apiserver.rbac import MASTERS
 from sevengate.lab.apiserver.server import Server
 from sevengate.lab.apiserver.storage import Storage
@@ -94,10 +95,11 @@ async def serving_api(address: str = "127.0.0.1", port: int = 0, api: Api | None
         web.Server(server.answer, request_factory=_request, access_log=None), shutdown_timeout=0.5
     )
     await runner.setup()
-    site = web.TCPSite(runner, address, port, ssl_context=_tls(authority, address))
+    site = web.TCPSite(runner, address, port, ssl_context=_tls(authority, (address, service_address(server.api.plan))))
     try:
         await site.start()
         bound = runner.addresses[0][1]
+        server.api.announce(address, bound)
         yield RunningApi(server, authority, f"https://{address}:{bound}")
     finally:
         server.cut_watches()
@@ -116,10 +118,10 @@ def _request(
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=_LARGEST_BODY)
 
 
-def _tls(authority: Authority, address: str) -> ssl.SSLContext:
+def _tls(authority: Authority, addresses: tuple[str, ...]) -> ssl.SSLContext:
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority.certificate.decode())
     tls.verify_mode = ssl.CERT_OPTIONAL
-    pair = authority.server((*_NAMES, address))
+    pair = authority.server((*_NAMES, *addresses))
     # Python's ssl takes a private key from a file only.
     with tempfile.TemporaryDirectory(prefix="sevengate-lab-") as folder:
         path = Path(folder, "server.pem")

@@ -9,7 +9,7 @@ from typing import Final
 
 from sevengate.lab.apiserver.answers import Object, bad_request, conflict, method_not_allowed, success
 from sevengate.lab.apiserver.calls import Call
-from sevengate.lab.apiserver.clock import written
+from sevengate.lab.apiserver.clock import system_clock, written
 from sevengate.lab.apiserver.identity import AUDIENCE, Tokens
 from sevengate.lab.apiserver.removal import read_deletion
 from sevengate.lab.apiserver.schemas import built_in
@@ -64,7 +64,10 @@ class Subresources:
         def bound(pod: Object) -> Object:
             if taken := pod["spec"].get("nodeName"):
                 raise conflict("pods/binding", call.name, f"pod {call.name} is already assigned to node {taken!r}")
-            return {**pod, "spec": {**pod["spec"], "nodeName": node}}
+            scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": written(system_clock())}
+            others = [one for one in pod["status"].get("conditions") or () if one["type"] != "PodScheduled"]
+            status = {**pod["status"], "conditions": [*others, scheduled]}
+            return {**pod, "spec": {**pod["spec"], "nodeName": node}, "status": status}
 
         await self._verbs.patch(call, bound)
         return success("pods", "", call.name, "") | {"code": 201}

@@ -1,9 +1,9 @@
 """Get, list, create, update, patch: what a Call does to what is stored.
 
 Takes a Call and the object or patch that came with it; gives what is stored then, or raises ApiError. Each write takes
-the same walk: read it against its type, prepare it, fill in defaults, check it, note who owns what, ask the admission
-webhooks, store it. The steps are pure and stand in modules of their own; deleting is in `removal`, watching in
-`watch`, and what is sent over HTTP in `server`.
+the same walk: read it against its type, prepare it, fill in defaults, check it, note who owns what, allocate, ask the
+admission webhooks, store it. The steps are pure and stand in modules of their own; deleting is in `removal`, watching
+in `watch`, and what is sent over HTTP in `server`.
 """
 
 import base64
@@ -18,6 +18,7 @@ import msgspec
 
 from sevengate.lab.apiserver import defaults, preparation, rules, scale, validation
 from sevengate.lab.apiserver.admission import Admission
+from sevengate.lab.apiserver.allocation import Allocation
 from sevengate.lab.apiserver.answers import (
     OUTDATED,
     FieldError,
@@ -35,7 +36,7 @@ from sevengate.lab.apiserver.apply import APPLY, UPDATE, ApplyConflict, Owner, W
 from sevengate.lab.apiserver.calls import Call
 from sevengate.lab.apiserver.clock import Clock, written
 from sevengate.lab.apiserver.removal import Deletion, Removal
-from sevengate.lab.apiserver.storage import CompactedError, Key, Shelf, Storage, Stored
+from sevengate.lab.apiserver.storage import CompactedError, Key, Shelf, Stored
 
 #: Gives the new object for the present one, as a patch or an apply would.
 Change = Callable[[Object], Object]
@@ -57,10 +58,11 @@ class Listing(msgspec.Struct, frozen=True):
 class Verbs:
     """Carries out Calls on a Storage."""
 
-    def __init__(self, storage: Storage, removal: Removal, admission: Admission, clock: Clock) -> None:
-        self._storage = storage
+    def __init__(self, removal: Removal, admission: Admission, allocation: Allocation, clock: Clock) -> None:
+        self._storage = removal.storage
         self._removal = removal
         self._admission = admission
+        self._allocation = allocation
         self._clock = clock
 
     def get(self, call: Call) -> Stored:
@@ -112,6 +114,7 @@ class Verbs:
         if managed is None:
             managed = track_update({}, thing, resource.schema, self._writing(call, UPDATE))
         thing["metadata"]["managedFields"] = managed
+        self._allocation.assign(thing, None)
         await self._admission.ask(call, "CREATE", thing, None)
         self._require_absent(call, key)
         return self._store(call, key, thing, is_new=True)
@@ -187,6 +190,8 @@ class Verbs:
         if not call.is_apply:
             writing = self._writing(call, UPDATE)
             new["metadata"]["managedFields"] = track_update(old, new, call.resource.schema, writing)
+        # What is allocated is nobody's, so this comes after who owns what.
+        self._allocation.assign(new, old)
         return new
 
     def _writing(self, call: Call, operation: str) -> Writing:
@@ -272,6 +277,7 @@ class Verbs:
             raise forbidden(call.resource.qualified, call.name, why)
 
     def _store(self, call: Call, key: Key, thing: Object, *, is_new: bool) -> Stored:
+        self._allocation.check(thing)  # webhooks were asked meanwhile, and others are faster
         plain = call.resource.stored(thing)
         if call.is_dry_run:
             return Stored(plain, self._storage.revision)

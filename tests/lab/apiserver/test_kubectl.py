@@ -1,15 +1,18 @@
 """Real kubectl against the lab's API server: the rows of kubectl.yaml, and what needs two programs at once."""
 
 import itertools
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sevengate.lab.apiserver.running import RunningApi
-from tests.lab.apiserver.serving import in_thread
-from tests.lab.kubectl import Kubectl, rows
+from sevengate.lab.apiserver.running import OWNER, RunningApi
+from tests.lab.apiserver.serving import in_thread, trusting
+from tests.lab.kubectl import NEWEST, Kubectl, rows
 
 NUMBERS = itertools.count(1)
 
@@ -20,19 +23,31 @@ def running() -> Iterator[RunningApi]:
         yield running
 
 
+@contextmanager
+def fresh(running: RunningApi, folder: Path, version: str = NEWEST) -> Iterator[Kubectl]:
+    """Have kubectl in a namespace that is gone afterwards: what it holds of node ports, the next test may want."""
+    kubectl = Kubectl(running.kubeconfig(), folder, f"test-{next(NUMBERS)}", version)
+    yield kubectl
+    request = urllib.request.Request(f"{running.url}/api/v1/namespaces/{kubectl.namespace}", method="DELETE")
+    owner = trusting(running, running.client(OWNER, "system:masters"))
+    with suppress(urllib.error.HTTPError):  # one test deletes it itself
+        urllib.request.urlopen(request, context=owner, timeout=20).close()
+
+
 @pytest.fixture
-def kubectl(running: RunningApi, tmp_path: Path) -> Kubectl:
-    return Kubectl(running.kubeconfig(), tmp_path, f"test-{next(NUMBERS)}")
+def kubectl(running: RunningApi, tmp_path: Path) -> Iterator[Kubectl]:
+    with fresh(running, tmp_path) as kubectl:
+        yield kubectl
 
 
 @pytest.mark.parametrize(("version", "row"), rows(needs_cluster=False))
 def test_kubectl(running: RunningApi, tmp_path: Path, version: str, row: dict[str, Any]) -> None:
-    kubectl = Kubectl(running.kubeconfig(), tmp_path, f"test-{next(NUMBERS)}", version)
     if row.get("tls"):
         pair = running.client("shop.example")
         (tmp_path / "CERTIFICATE").write_bytes(pair.certificate)
         (tmp_path / "KEY").write_bytes(pair.key)
-    kubectl.try_row(row)
+    with fresh(running, tmp_path, version) as kubectl:
+        kubectl.try_row(row)
 
 
 def test_get_watch_shows_changes_as_they_come(kubectl: Kubectl) -> None:
