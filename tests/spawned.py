@@ -22,14 +22,19 @@ def soon(reached: Callable[[], object]) -> None:
 
 
 class Spawned:
-    """One process; `lines` are those of its standard error. It is killed at the end of a `with` block."""
+    """One process; `lines` are those of its standard error, if that is not elsewhere.
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    It is killed at the end of a `with` block. `launcher` is a command that runs the command that follows it.
+    """
+
+    launcher: tuple[str, ...] = ()
+
+    def __init__(self, *arguments: str, stderr: int = subprocess.PIPE, **environment: str) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sevengate", *arguments],
+            [*self.launcher, sys.executable, "-m", "sevengate", *arguments],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             env={**os.environ, **environment},
             cwd=Path(__file__).parents[1],
@@ -45,7 +50,8 @@ class Spawned:
         self.end()
 
     def _read(self) -> None:
-        assert self.process.stderr is not None
+        if self.process.stderr is None:
+            return
         with self.process.stderr as said:
             self.lines.extend(line.rstrip("\n") for line in iter(said.readline, ""))
 
@@ -54,6 +60,11 @@ class Spawned:
         status = self.process.wait(LIMIT)
         self._reader.join()
         return status
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether it has not ended yet."""
+        return self.process.poll() is None
 
     def said(self, text: str) -> int:
         """Count the lines that hold a text."""

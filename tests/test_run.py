@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -33,7 +34,9 @@ data: {ssl-ciphers: NONSENSE}
 class Running(Spawned):
     """A `sevengate run` of its own: where it listens."""
 
-    def __init__(self, manifests: Path, temporary: str, *flags: str, **ports: int) -> None:
+    def __init__(
+        self, manifests: Path, temporary: str, *flags: str, stderr: int = subprocess.PIPE, **ports: int
+    ) -> None:
         self.http, self.https = ports.get("http", free_port()), free_port()
         self.healthz = ports.get("healthz", free_port())
         super().__init__(
@@ -41,6 +44,7 @@ class Running(Spawned):
             *("--bind-address", "127.0.0.1", "--default-server-port", str(free_port())),
             *("--http-port", str(self.http), "--https-port", str(self.https)),
             *("--healthz-port", str(self.healthz), *flags),
+            stderr=stderr,
             TMPDIR=temporary,
         )
 

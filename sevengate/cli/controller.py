@@ -7,8 +7,7 @@ import click
 
 from sevengate.cli.gate import gate_options, take_gate
 from sevengate.cli.go import GoCommand
-from sevengate.cli.output import remark
-from sevengate.cli.serving import bind_option, directory_option, grace_option, probe_options, serving
+from sevengate.cli.serving import bind_option, directory_option, grace_option, probe_options, say, serving
 
 
 @click.command(cls=GoCommand)
@@ -26,4 +25,4 @@ def controller(dataplane_directory: Path, **flags: Any) -> None:
     from sevengate.run import ConfigError, ControllerOptions, control
 
     options = ControllerOptions(dataplane_directory=dataplane_directory, **take_gate(flags))
-    serving(control(options, remark), ConfigError)
+    serving(control(options, say), ConfigError)

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from sevengate.cli.output import remark
 from sevengate.cli.serving import (
     PORT,
     directory_option,
     grace_option,
     listen_options,
     post_grace_option,
+    say,
     serving,
     take_listen,
 )
@@ -43,4 +43,4 @@ def dataplane(
         grace=Grace(shutdown_grace_period, post_shutdown_grace_period),
         **flags,
     )
-    serving(supervise(options, remark))
+    serving(supervise(options, say))

@@ -6,12 +6,12 @@ import click
 
 from sevengate.cli.gate import gate_options, take_gate
 from sevengate.cli.go import GoCommand
-from sevengate.cli.output import remark
 from sevengate.cli.serving import (
     grace_option,
     listen_options,
     post_grace_option,
     probe_options,
+    say,
     serving,
     take_listen,
 )
@@ -36,4 +36,4 @@ def run(**flags: Any) -> None:
     from sevengate.run import ConfigError, RunOptions, serve
 
     listen = take_listen(flags)
-    serving(serve(RunOptions(listen=listen, **take_gate(flags)), remark), ConfigError)
+    serving(serve(RunOptions(listen=listen, **take_gate(flags)), say), ConfigError)

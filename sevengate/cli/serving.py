@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -140,6 +141,12 @@ def take_listen(flags: dict[str, Any]) -> Listen:
         raise click.UsageError("each of the ports must be another one")
     http, https, default = (flags.pop(name) for name in ("http_port", "https_port", "default_server_port"))
     return Listen((), http, https, default)
+
+
+def say(line: str) -> None:
+    """Say a line on standard error; where that cannot be, as on a full disk, serving goes on."""
+    with suppress(OSError):
+        remark(line)
 
 
 def serving(work: Coroutine[Any, Any, None], *errors: type[Exception]) -> None:

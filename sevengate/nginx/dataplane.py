@@ -154,22 +154,27 @@ class DataPlane:
                 raise
             self._cramped = isinstance(error, MemoryFullError)
             return Applied(self.generation, problem=str(error))
-        self._complete, self._cramped = True, False
+        self._complete, self._cramped = not applied.problem, False
         return applied
 
     async def _make_live_with_trusted(
         self, table: RoutingTable, changes: TableChanges | None, settings: Settings
     ) -> Applied:
-        """Make a table live; where NGINX refuses the settings, with others that it takes."""
+        """Make a table live; where NGINX refuses the settings, or cannot take them now, with others that it takes."""
         try:
             return await self._make_live(table, changes, settings)
-        except ConfRejectedError as error:
+        except NginxError as error:
+            is_rejected = isinstance(error, ConfRejectedError)
             last = self._standing.blueprint if self._standing else None
+            if last is None and not is_rejected:
+                raise
             trusted = _trusted(settings, last.settings if last else None)
             if trusted == settings:
                 raise
             applied = await self._make_live(table, changes, trusted)
-            return msgspec.structs.replace(applied, refused=f"{', '.join(_differing(settings, trusted))}: {error}")
+            why = f"{', '.join(_differing(settings, trusted))}: {error}"
+            # What is rejected stays so; what is in the way of the rest, such as a full disk, may go: so we try again.
+            return msgspec.structs.replace(applied, **{"refused" if is_rejected else "problem": why})
 
     async def _make_live(self, table: RoutingTable, changes: TableChanges | None, settings: Settings) -> Applied:
         await self._watch_names(table, changes)
