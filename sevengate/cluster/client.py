@@ -67,6 +67,11 @@ class Client:
         self._tls: tuple[Credential, ssl.SSLContext] | None = None
 
     @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self._access.server
+
+    @property
     def namespace(self) -> str:
         """The namespace we live in."""
         return self._access.namespace

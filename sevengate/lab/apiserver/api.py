@@ -60,6 +60,12 @@ class Api:
         for thing in objects_about(self.plan, address, port):
             self._put(plurals[thing["kind"]], thing)
 
+    def publish_authority(self, certificate: bytes) -> None:
+        """Say whose certificates clients show, and this server as a client of kubelets, where Kubernetes says it."""
+        metadata = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
+        data = {"client-ca-file": certificate.decode()}
+        self._put("configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
     def _put(self, plural: str, thing: Object) -> None:
         metadata = thing["metadata"]
         metadata |= {"uid": str(uuid4()), "creationTimestamp": written(self.clock())}

@@ -19,6 +19,8 @@ from sevengate.lab.apiserver.storage import Key
 _OF_NAMESPACES: Final = frozenset({"status", "finalize"})
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get", "HEAD": "get"}
 _TRUE: Final = frozenset({"true", "1"})
+#: Subresources that carry streams to and from a container.
+STREAMS: Final = frozenset({"exec", "attach", "portforward"})
 
 
 class Call(msgspec.Struct):
@@ -111,6 +113,9 @@ def _namespace(parts: list[str]) -> tuple[str, list[str]]:
 
 
 def _verb(call: Call) -> str:
+    # A WebSocket begins with a GET, but whoever opens one does more than read.
+    if call.subresource in STREAMS:
+        return "create"
     if call.flag("watch") and call.verb == "get" and (not call.name or not call.subresource):
         return "watch"
     if call.name:

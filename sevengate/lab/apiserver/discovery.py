@@ -18,6 +18,10 @@ _SUBRESOURCES: Final[dict[str, tuple[str, str, str, list[str]]]] = {
     "token": ("authentication.k8s.io", "v1", "TokenRequest", ["create"]),
     "binding": ("", "v1", "Binding", ["create"]),
     "eviction": ("policy", "v1", "Eviction", ["create"]),
+    "log": ("", "v1", "Pod", ["get"]),
+    "exec": ("", "v1", "PodExecOptions", ["create", "get"]),
+    "attach": ("", "v1", "PodAttachOptions", ["create", "get"]),
+    "portforward": ("", "v1", "PodPortForwardOptions", ["create", "get"]),
     "finalize": ("", "v1", "Namespace", ["update"]),
 }
 

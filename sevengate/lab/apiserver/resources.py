@@ -128,7 +128,7 @@ _ROWS: Final = (
     _row("v1", "Node", "nodes", "no", "status"),
     _row("v1", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", "status"),
     _row("v1", "PersistentVolume", "persistentvolumes", "pv", "status"),
-    _row("v1", "Pod", "pods", "po", "status binding eviction"),
+    _row("v1", "Pod", "pods", "po", "status binding eviction log exec attach portforward"),
     _row("v1", "ResourceQuota", "resourcequotas", "quota", "status"),
     _row("v1", "Secret", "secrets"),
     _row("v1", "ServiceAccount", "serviceaccounts", "sa", "token"),

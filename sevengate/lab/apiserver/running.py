@@ -26,6 +26,7 @@ from sevengate.lab.apiserver.api import Api
 from sevengate.lab.apiserver.faults import Faults
 from sevengate.lab.apiserver.identity import AUDIENCE
 from sevengate.lab.apiserver.itself import service_address
+from sevengate.lab.apiserver.kubelets import Kubelets
 from sevengate.lab.apiserver.rbac import MASTERS
 from sevengate.lab.apiserver.server import Server
 from sevengate.lab.apiserver.storage import Storage
@@ -90,7 +91,9 @@ async def serving_api(address: str = "127.0.0.1", port: int = 0, api: Api | None
     """Serve an API on loopback; port 0 picks a free one. Raises OSError if the port is taken."""
     if not (ip_address(address).is_loopback or is_closed()):
         raise ValueError(f"the lab listens where only this machine can reach it, and {address} is elsewhere")
-    server, authority = Server(api or Api()), Authority("sevengate-lab")
+    api, authority = api or Api(), Authority("sevengate-lab")
+    api.publish_authority(authority.certificate)
+    server = Server(api, Kubelets(api.storage, authority))
     runner = web.ServerRunner(
         web.Server(server.answer, request_factory=_request, access_log=None), shutdown_timeout=0.5
     )

@@ -26,6 +26,7 @@ from sevengate.lab.apiserver.calls import Call, check_options, is_api, read_call
 from sevengate.lab.apiserver.documents import document
 from sevengate.lab.apiserver.faults import FaultRule, read_rule
 from sevengate.lab.apiserver.identity import identify, impersonated
+from sevengate.lab.apiserver.kubelets import SUBRESOURCES, Kubelets
 from sevengate.lab.apiserver.rbac import MASTERS, Attributes, User, allowed
 from sevengate.lab.apiserver.removal import read_deletion
 from sevengate.lab.apiserver.representation import Shower, asked_form
@@ -46,8 +47,9 @@ Answer = Callable[[web.BaseRequest, Call, Shower], Awaitable[web.StreamResponse]
 class Server:
     """Answers HTTP requests from an Api."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, kubelets: Kubelets) -> None:
         self.api = api
+        self._kubelets = kubelets
         self._watching: dict[int, web.BaseRequest] = {}
         self._verbs: dict[str, Answer] = {
             "create": self._create,
@@ -112,6 +114,8 @@ class Server:
         shower = Shower(
             call.resource, asked_form(request.headers.get("Accept", "")), request.query.get("includeObject", "Metadata")
         )
+        if call.subresource in SUBRESOURCES:
+            return await self._kubelets.answer(request, call)
         if call.verb == "watch":
             return await self._watch(request, call, shower, rule)
         return await self._verbs[call.verb](request, call, shower)

@@ -1,6 +1,7 @@
 """An API server for a test: in the test's own event loop, or in a thread for what blocks, like kubectl."""
 
 import asyncio
+import contextlib
 import io
 import ssl
 import tempfile
@@ -122,6 +123,8 @@ async def connected(running: RunningApi, client: Pair | None = None, token: str 
 
 
 Scenario = Callable[[Lab], Awaitable[None]]
+#: What runs beside an API server, as a client of it.
+Beside = Callable[[RunningApi], Awaitable[None]]
 
 
 def in_lab(scenario: Scenario) -> Callable[[], None]:
@@ -151,15 +154,20 @@ def _in_lab_of(make: Callable[[], Api], scenario: Scenario) -> Callable[[], None
 
 
 @contextmanager
-def in_thread(*, legacy_apis: bool = False) -> Iterator[RunningApi]:
-    """Serve from a thread, for tests that wait for other programs."""
+def in_thread(*, legacy_apis: bool = False, beside: Beside | None = None) -> Iterator[RunningApi]:
+    """Serve from a thread, for tests that wait for other programs; `beside` runs there too until the end."""
     started: Future[RunningApi] = Future()
     stop = asyncio.Event()
 
     async def serve() -> None:
         async with serving_api(api=Api(legacy_apis=legacy_apis)) as running:
+            task = asyncio.ensure_future(beside(running)) if beside else None
             started.set_result(running)
             await stop.wait()
+            if task:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     def run() -> None:
         try:

@@ -1,0 +1,356 @@
+"""One container of a pod: pulled, started, asked for its health, started again, stopped.
+
+Takes the container's spec and a Site, what its pod gives it; keeps a State for the pod's status and a Log for each run.
+A container that ends is started again as its policy says, at once the first time and then after 1, 2, 4 ... 10 seconds
+(a real kubelet begins with 10 and ends with 300). What runs for an image is decided in `images`, what the process sees
+in `filesystem`, how it is started in `sandbox`.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import uuid4
+
+from sevengate.lab.kubelet.environment import ReferenceMissingError
+from sevengate.lab.kubelet.images import WHAT_RUNS, ImageError, Program
+from sevengate.lab.kubelet.logs import Log
+from sevengate.lab.kubelet.probes import IMPATIENT, Target, Verdict, act, ask, timing
+from sevengate.lab.kubelet.recipes import Recipe
+from sevengate.lab.kubelet.sandbox import Command, Isolation, Process, StartError, Streams, enter, start
+from sevengate.lab.kubelet.status import Exit, State
+from sevengate.lab.kubelet.volumes import VolumeError
+from sevengate.lab.mirror import Object
+
+#: Seconds before each further start; a run of HEALTHY seconds begins anew with the first.
+PAUSES: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 10.0)
+HEALTHY: Final = 10.0
+#: Seconds between two tries to get what a container waits for.
+RETRY: Final = 0.5
+#: Seconds that a server may take until its port is open before the container counts as running all the same.
+OPEN_LIMIT: Final = 5.0
+_LONGEST_OUTPUT: Final = 10 * 1024
+
+
+class Site(Protocol):
+    """What a pod gives to its containers."""
+
+    @property
+    def pod(self) -> Object:
+        """The pod as it is now."""
+
+    @property
+    def address(self) -> str:
+        """Where it is reached."""
+
+    @property
+    def isolation(self) -> Isolation:
+        """How its processes are kept apart."""
+
+    @property
+    def notes(self) -> Path:
+        """Where its processes are noted."""
+
+    def log(self, container: str, restarts: int) -> Path:
+        """Give the file for the log of a run."""
+
+    def prepare(self, container: Object, run: str) -> Recipe | None:
+        """Say how a container is run, None if the lab has no such image; raise ReferenceMissingError and others."""
+
+    def moved(self, port: int) -> int:
+        """Give the port that is really listened on."""
+
+    def tell(self, reason: str, message: str, kind: str = "Normal", container: str = "") -> None:
+        """Write an Event of the pod."""
+
+    def changed(self) -> None:
+        """Take note that a State has changed."""
+
+
+class Container:
+    """One container; `run` lasts until it is not to be started any more."""
+
+    def __init__(self, spec: Object, site: Site, policy: str, state: State) -> None:
+        self.spec = spec
+        self.state = state
+        self.log: Log | None = None
+        self.previous: Log | None = None
+        self.process: Process | None = None
+        self._site = site
+        self._policy = policy
+        self._is_stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._failures = 0
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return str(self.spec["name"])
+
+    def begin(self) -> asyncio.Task[None]:
+        """Run in the background."""
+        self._task = asyncio.create_task(self._run())
+        return self._task
+
+    async def stop(self, grace: float) -> None:
+        """End it for good: the hook before the end, SIGTERM, and after `grace` seconds SIGKILL."""
+        self._is_stopping = True
+        is_waiting = self.process is None
+        if self.process and self.process.running:
+            self._site.tell("Killing", f"Stopping container {self.name}", container=self.name)
+            await self._end_process(grace)
+        if self._task and not self._task.done():
+            if is_waiting:
+                self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def run_inside(self, argv: Sequence[str]) -> tuple[int, str]:
+        """Run a command in the container; give its exit status and the beginning of what it wrote."""
+        reading, writing = os.pipe()
+        try:
+            process = await self.enter(argv, Streams(asyncio.subprocess.DEVNULL, writing, writing))
+        except StartError as error:
+            os.close(reading)
+            return 126, str(error)
+        finally:
+            os.close(writing)
+        try:
+            with os.fdopen(reading, "rb") as output:
+                said = await asyncio.to_thread(output.read, _LONGEST_OUTPUT)
+            return await process.wait(), said.decode(errors="replace")
+        except asyncio.CancelledError:
+            process.signal(signal.SIGKILL)
+            raise
+
+    async def enter(self, argv: Sequence[str], streams: Streams, *, terminal: bool = False) -> Process:
+        """Start a command in the container; raise StartError if the container does not run."""
+        if self.process is None or not self.process.running:
+            raise StartError(f"container {self.name} is not running")
+        own = self._command
+        command = Command(tuple(argv), own.environment, own.directory, own.user, own.groups, terminal)
+        return await enter(self.process, self._site.isolation, command, streams)
+
+    # --- one run after the other
+
+    async def _run(self) -> None:
+        while not self._is_stopping:
+            began = time.monotonic()
+            over = await self._once()
+            self.process = None
+            self.state.running_since, self.state.is_ready, self.state.is_started = "", False, False
+            self.state.exit = over
+            self._site.changed()
+            if not self._is_to_run_again(over):
+                return
+            self._failures = 0 if time.monotonic() - began >= HEALTHY else self._failures
+            await self._back_off(over)
+
+    def _is_to_run_again(self, over: Exit) -> bool:
+        if self._is_stopping:
+            return False
+        return self._policy == "Always" or (self._policy == "OnFailure" and not over.is_good)
+
+    async def _back_off(self, over: Exit) -> None:
+        pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
+        self._failures += 1
+        if pause:
+            about = f"restarting failed container {self.name} in pod {self._site.pod['metadata']['name']}"
+            last = self.log.last_line() if self.log else ""
+            self._site.tell("BackOff", f"Back-off {about}" + (f": {last}" if last else ""), "Warning", self.name)
+            self._wait_for("CrashLoopBackOff", f"back-off {pause:g}s {about}")
+        self.state.last, self.state.exit = over, None
+        self._site.changed()
+        await asyncio.sleep(pause)
+        self.state.restarts += 1
+
+    async def _once(self) -> Exit:
+        """Run it once and give how that ended."""
+        started = _now()
+        recipe = await self._recipe()
+        self._command = recipe.command
+        self.previous, self.log = self.log, Log(self._site.log(self.name, self.state.restarts))
+        self.state.id = f"lab://{uuid4().hex}"
+        try:
+            self._site.tell("Created", f"Created container: {self.name}", container=self.name)
+            process, pumps = await self._start(recipe, self.log)
+        except StartError as error:
+            self._site.tell("Failed", f"Error: {error}", "Warning", self.name)
+            self.log.write("stderr", [f"cannot start: {error}".encode()])
+            self.log.close()
+            return Exit(128, started, _now(), "StartError", str(error), self.state.id)
+        self.process = process
+        await self._open(recipe.program, process)
+        self._site.tell("Started", f"Started container {self.name}", container=self.name)
+        self.state.running_since, self.state.exit = _now(), None
+        health = asyncio.create_task(self._watch_health())
+        self._site.changed()
+        try:
+            code = await process.wait()
+            await asyncio.gather(*pumps)
+        finally:
+            health.cancel()
+            process.signal(signal.SIGKILL)
+            self.log.close()
+        return Exit(code, self.state.running_since, _now(), message=self._last_words(code), id=self.state.id)
+
+    async def _recipe(self) -> Recipe:
+        """Wait until there is all that the container needs."""
+        image, failures = self.spec["image"], 0
+        while True:
+            try:
+                recipe = self._site.prepare(self.spec, uuid4().hex)
+            except ReferenceMissingError as error:
+                self._wait_for("CreateContainerConfigError", str(error))
+                self._site.tell("Failed", f"Error: {error}", "Warning", self.name)
+            except VolumeError as error:
+                self._wait_for("CreateContainerError", str(error))
+                self._site.tell("Failed", f"Error: {error}", "Warning", self.name)
+            except ImageError as error:
+                self._cannot_pull(image, str(error), failures)
+            else:
+                if recipe is not None:
+                    present = f'Container image "{image}" already present on machine'
+                    self._site.tell("Pulled", present, container=self.name)
+                    return recipe
+                self._cannot_pull(image, WHAT_RUNS, failures)
+            failures += 1
+            await asyncio.sleep(min(RETRY * failures, PAUSES[-1]))
+
+    def _cannot_pull(self, image: str, why: str, failures: int) -> None:
+        if failures == 0:
+            self._site.tell("Pulling", f'Pulling image "{image}"', container=self.name)
+            self._site.tell("Failed", f'Failed to pull image "{image}": {why}', "Warning", self.name)
+            self._site.tell("Failed", "Error: ErrImagePull", "Warning", self.name)
+            self._wait_for("ErrImagePull", why)
+        else:
+            self._site.tell("BackOff", f'Back-off pulling image "{image}"', "Warning", self.name)
+            self._wait_for("ImagePullBackOff", f'Back-off pulling image "{image}": {why}')
+
+    async def _start(self, recipe: Recipe, log: Log) -> tuple[Process, list[asyncio.Task[None]]]:
+        pipes = {name: os.pipe() for name in ("stdout", "stderr")}
+        ends = [pair[1] for pair in pipes.values()]
+        try:
+            streams = Streams(asyncio.subprocess.DEVNULL, *ends)
+            process = await start(recipe.command, recipe.sandbox, streams, self._site.notes)
+        except BaseException:
+            for reading, _ in pipes.values():
+                os.close(reading)
+            raise
+        finally:
+            for end in ends:
+                os.close(end)
+        return process, [asyncio.create_task(log.take(pair[0], name)) for name, pair in pipes.items()]
+
+    async def _open(self, program: Program, process: Process) -> None:
+        """Wait until the ports are open at which the program surely listens."""
+        deadline = time.monotonic() + OPEN_LIMIT
+        for port in program.listens:
+            while process.running and time.monotonic() < deadline:
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection(self._site.address, port)
+                    writer.close()
+                    break
+                await asyncio.sleep(0.01)
+
+    def _last_words(self, code: int) -> str:
+        wanted = self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
+        return self.log.last_line() if code and wanted and self.log else ""
+
+    def _wait_for(self, reason: str, message: str) -> None:
+        self.state.reason, self.state.message = reason, message
+        self._site.changed()
+
+    # --- health
+
+    async def _watch_health(self) -> None:
+        """Do the hook after the start, wait until it has started, then keep asking whether it is ready and lives."""
+        if hook := (self.spec.get("lifecycle") or {}).get("postStart"):
+            verdict = await act(hook, self._target())
+            if not verdict.is_good:
+                self._site.tell("FailedPostStartHook", f"PostStartHook failed: {verdict.said}", "Warning", self.name)
+                await self._end_process(self._grace())
+                return
+        if probe := self.spec.get("startupProbe"):
+            await self._until_started(probe)
+        self.state.is_started = True
+        asking = [self._keep_asking("Liveness", probe)] if (probe := self.spec.get("livenessProbe")) else []
+        if probe := self.spec.get("readinessProbe"):
+            asking.append(self._keep_asking("Readiness", probe))
+        else:
+            self.state.is_ready = True
+        self._site.changed()
+        await asyncio.gather(*asking)
+
+    async def _until_started(self, probe: Object) -> None:
+        when = timing(probe)
+        limit = time.monotonic() + when.delay + when.period * when.failures
+        while not (verdict := await ask(probe, self._target())).is_good:
+            if time.monotonic() > limit:
+                await self._fail("Startup", verdict)
+            await asyncio.sleep(min(when.period, IMPATIENT))
+
+    async def _keep_asking(self, kind: str, probe: Object) -> None:
+        when, is_readiness = timing(probe), kind == "Readiness"
+        patient_at = time.monotonic() + when.delay
+        if not is_readiness:
+            await asyncio.sleep(when.delay)
+        good = bad = 0
+        while True:
+            verdict = await ask(probe, self._target())
+            good, bad = (good + 1, 0) if verdict.is_good else (0, bad + 1)
+            if not verdict.is_good and time.monotonic() >= patient_at and (self.state.is_ready or bad >= when.failures):
+                self._site.tell("Unhealthy", f"{kind} probe failed: {verdict.said}", "Warning", self.name)
+            if is_readiness:
+                self._set_ready(is_ready=good >= when.successes or (self.state.is_ready and bad < when.failures))
+            elif bad >= when.failures:
+                await self._fail(kind, verdict)
+            is_impatient = is_readiness and not self.state.is_ready
+            await asyncio.sleep(min(when.period, IMPATIENT) if is_impatient else when.period)
+
+    def _set_ready(self, *, is_ready: bool) -> None:
+        if is_ready != self.state.is_ready:
+            self.state.is_ready = is_ready
+            self._site.changed()
+
+    async def _fail(self, kind: str, verdict: Verdict) -> None:
+        """End a run whose probe has failed for good; the next one follows as after any other end."""
+        self._site.tell("Unhealthy", f"{kind} probe failed: {verdict.said}", "Warning", self.name)
+        message = f"Container {self.name} failed {kind.lower()} probe, will be restarted"
+        self._site.tell("Killing", message, container=self.name)
+        await self._end_process(self._grace())
+
+    async def _end_process(self, grace: float) -> None:
+        process = self.process
+        if process is None:
+            return
+        deadline = time.monotonic() + grace
+        if grace > 0 and (hook := (self.spec.get("lifecycle") or {}).get("preStop")):
+            await self._before_end(hook, grace)
+        process.signal(signal.SIGTERM)
+        while process.running and time.monotonic() < deadline:  # noqa: ASYNC110 - its end is awaited in _once
+            await asyncio.sleep(0.01)
+        process.signal(signal.SIGKILL)
+
+    async def _before_end(self, hook: Object, grace: float) -> None:
+        try:
+            async with asyncio.timeout(grace):
+                verdict = await act(hook, self._target())
+        except TimeoutError:
+            verdict = Verdict(is_good=False, said="it took longer than the grace period")
+        if not verdict.is_good:
+            self._site.tell("FailedPreStopHook", f"PreStopHook failed: {verdict.said}", "Warning", self.name)
+
+    def _grace(self) -> float:
+        return float(self._site.pod["spec"].get("terminationGracePeriodSeconds") or 30)
+
+    def _target(self) -> Target:
+        ports = {port["name"]: int(port["containerPort"]) for port in self.spec.get("ports") or () if port.get("name")}
+        return Target(self._site.address, ports, self._site.moved, self.run_inside)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
