@@ -4,6 +4,7 @@ A pure function of a Scope and the Snapshot: when a namespace gets the label tha
 our own pod tells its labels, the plan changes and source.py starts and stops reflectors until they are what it says.
 It asks for as little as will do: one namespace where one is named, Secrets of the type for certificates, and of
 ConfigMaps only the one with the settings. A kind without which routes would be wrong is required, the others are not.
+Rights that were written for controllers of old name Endpoints and not EndpointSlices; then those will do.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import msgspec
 from sevengate.cluster.resources import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
+    ENDPOINTS,
     INGRESS_CLASSES,
     INGRESSES,
     NAMESPACES,
@@ -21,6 +23,7 @@ from sevengate.cluster.resources import (
     PODS,
     SECRETS,
     SERVICES,
+    Resource,
     Selection,
 )
 from sevengate.kube.snapshot import Snapshot
@@ -45,9 +48,20 @@ class Scope(msgspec.Struct, frozen=True):
     nodes: bool = False
 
 
-def plan(scope: Scope, snapshot: Snapshot) -> frozenset[Selection]:
-    """Give what must be followed."""
-    return frozenset(_selections(scope, snapshot))
+def plan(scope: Scope, snapshot: Snapshot, *, denied: frozenset[Resource] = frozenset()) -> frozenset[Selection]:
+    """Give what must be followed, where reading the kinds `denied` was refused."""
+    selections = frozenset(_selections(scope, snapshot))
+    if ENDPOINT_SLICES not in denied:
+        return selections
+    slices = [one for one in selections if one.resource == ENDPOINT_SLICES]
+    return selections.difference(slices).union(*map(_instead, slices))
+
+
+def _instead(slices: Selection) -> tuple[Selection, Selection]:
+    """Give what is followed in place of slices that cannot be read: them still, for rights may come, and Endpoints."""
+    name = slices.label_selector.partition("=")[2]
+    endpoints = Selection(ENDPOINTS, slices.namespace, f"metadata.name={name}" if name else "")
+    return msgspec.structs.replace(slices, required=False), endpoints
 
 
 def watches(scope: Scope, snapshot: Snapshot, namespace: str) -> bool:

@@ -86,6 +86,11 @@ class Reflector(Generic[T]):
         self._trouble = ""
 
     @property
+    def is_denied(self) -> bool:
+        """Whether what is required was refused, and never read."""
+        return self._refusal is not None and not self.is_synced
+
+    @property
     def diagnostics(self) -> Iterator[Diagnostic]:
         """What there is to say now: a refusal, and what is wrong with objects."""
         if self._refusal:

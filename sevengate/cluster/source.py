@@ -14,7 +14,7 @@ from sevengate.cluster.client import Client
 from sevengate.cluster.known import noun
 from sevengate.cluster.plan import Scope, plan
 from sevengate.cluster.reflector import Reflector, Timing
-from sevengate.cluster.resources import Selection
+from sevengate.cluster.resources import Resource, Selection
 from sevengate.diagnostics import Diagnostic
 from sevengate.kube.objects import AnyObject
 from sevengate.kube.snapshot import Changes, Deleted, Event, Snapshot
@@ -57,6 +57,8 @@ class _Source:
         self._pending: list[Event] = []
         self._came = asyncio.Event()
         self._was_complete = False
+        # Kinds of which something that is required was refused from the start.
+        self._denied: frozenset[Resource] = frozenset()
         self._start_and_stop()
 
     async def next(self) -> ClusterState:
@@ -91,7 +93,9 @@ class _Source:
         return self._was_complete
 
     def _start_and_stop(self) -> None:
-        wanted = plan(self._scope, self._snapshot)
+        refused = {one.selection.resource for one, _ in self._running.values() if one.is_denied}
+        self._denied |= refused
+        wanted = plan(self._scope, self._snapshot, denied=self._denied)
         for selection in self._running.keys() - wanted:
             self._stop(selection)
         for selection in wanted - self._running.keys():

@@ -20,6 +20,7 @@ from sevengate.cluster.access import Access, at_host
 from sevengate.cluster.resources import (
     CONFIG_MAPS,
     ENDPOINT_SLICES,
+    ENDPOINTS,
     EVENTS,
     INGRESS_CLASSES,
     INGRESSES,
@@ -35,7 +36,7 @@ Plain = dict[str, Any]
 RESOURCES = {
     one.plural: one
     for one in (
-        *(INGRESSES, INGRESS_CLASSES, SERVICES, ENDPOINT_SLICES, SECRETS, CONFIG_MAPS),
+        *(INGRESSES, INGRESS_CLASSES, SERVICES, ENDPOINT_SLICES, ENDPOINTS, SECRETS, CONFIG_MAPS),
         *(NAMESPACES, NODES, PODS, LEASES, EVENTS),
     )
 }

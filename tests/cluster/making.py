@@ -46,6 +46,11 @@ def endpoint_slice(service_name: str, *addresses: str, port: int = 8080, namespa
     }
 
 
+def endpoints(service_name: str, *addresses: str, port: int = 8080, namespace: str = "default") -> Plain:
+    subset = {"addresses": [{"ip": address} for address in addresses], "ports": [{"port": port}]}
+    return {"kind": "Endpoints", "metadata": {"name": service_name, "namespace": namespace}, "subsets": [subset]}
+
+
 def namespace(name: str, **labels: str) -> Plain:
     return {"kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 

@@ -13,7 +13,17 @@ from sevengate.kube.objects import Metadata, Namespace
 from sevengate.kube.snapshot import Snapshot
 from tests.cluster.api_server import ApiServer
 from tests.cluster.following import HASTY, HASTY_CLIENT
-from tests.cluster.making import config_map, endpoint_slice, ingress, ingress_class, namespace, pod, secret, service
+from tests.cluster.making import (
+    config_map,
+    endpoint_slice,
+    endpoints,
+    ingress,
+    ingress_class,
+    namespace,
+    pod,
+    secret,
+    service,
+)
 from tests.waiting import LIMIT, until
 
 EVERYTHING = Scope()
@@ -87,7 +97,7 @@ def test_the_first_state_is_whole_and_its_changes_name_everything(server: ApiSer
     play(scenario, server)
 
 
-@pytest.mark.parametrize("kind", ["ingresses", "services", "endpointslices"])
+@pytest.mark.parametrize("kind", ["ingresses", "services"])
 def test_nothing_is_given_before_all_that_is_required_was_listed(server: ApiServer, kind: str) -> None:
     async def scenario(server: ApiServer, one: Watching) -> None:
         await until(lambda: sum(f"/{kind}" in said for said in server.requests) >= 5)
@@ -112,6 +122,20 @@ def test_what_is_optional_and_denied_is_done_without_and_named(server: ApiServer
 
     server.refuse("/secrets", status=403, times=1 << 30)
     server.refuse("/ingressclasses", status=403, times=1 << 30)
+    play(scenario, server)
+
+
+def test_where_slices_are_denied_endpoints_will_do_until_there_is_a_rule(server: ApiServer) -> None:
+    async def scenario(server: ApiServer, one: Watching) -> None:
+        await until(lambda: "default/shop" in one.snapshot.endpoints and one.codes)
+        assert one.states[0].snapshot.ingresses
+        assert one.codes == {"cluster/forbidden"}
+        assert not one.snapshot.endpoint_slices
+        server.allow()
+        await until(lambda: "default/shop" in one.snapshot.endpoint_slices and not one.codes)
+
+    server.put(endpoints("shop", "10.0.0.1"))
+    server.refuse("/endpointslices", status=403, times=1 << 30)
     play(scenario, server)
 
 
