@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTHON_CODE := sevengate tests tools $(wildcard bench)
 LUA_CODE := sevengate/nginx/lua
 
-.PHONY: help demo test check bench format golden reference manifests pins clean
+.PHONY: help demo test failover check bench format golden reference manifests pins clean
 .PHONY: check-format check-lint check-types check-floors check-lua check-pages check-tracked
 
 help:  ## show this list
@@ -20,6 +20,9 @@ demo: setup  ## serve two web servers through Sevengate until Ctrl-C; ONCE=1 ver
 test: setup  ## run all tests, with real NGINX on loopback addresses
 	@mkdir -p build
 	@$(BIN)/pytest -n 2 --dist worksteal --durations 10 --junit-xml build/junit.xml -o faulthandler_timeout=300 $(ARGS)
+
+failover: setup-failover  ## lose a node that holds a virtual address, between network namespaces; says how long it is missed
+	@$(BIN)/pytest --quiet --capture no tests/features/test_failover.py $(ARGS)
 
 check: check-format check-lint check-types check-floors check-lua check-pages check-tracked  ## everything but the tests
 
@@ -71,7 +74,7 @@ clean:  ## remove everything that was made here, .venv included
 	@rm -rf .venv build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: setup setup-check setup-bench
+.PHONY: setup setup-check setup-bench setup-failover
 setup:
 	@bash tools/setup.sh
 
@@ -80,3 +83,6 @@ setup-check:
 
 setup-bench:
 	@bash tools/setup.sh wrk
+
+setup-failover:
+	@bash tools/setup.sh keepalived iproute2

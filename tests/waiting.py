@@ -47,3 +47,8 @@ def _is_free(address: str, port: int) -> bool:
                 return False
             raise
     return True
+
+
+def until_sync(reached: Callable[[], object], limit: float = LIMIT) -> None:
+    """Do what `until` does where no loop runs."""
+    asyncio.run(until(reached, limit))

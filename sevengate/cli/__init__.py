@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "controller": ("controller", "controller"),
     "dataplane": ("dataplane", "dataplane"),
     "explain": ("explain", "explain"),
+    "keepalived": ("keepalived", "keepalived"),
     "lab": ("lab", "lab"),
     "nginx-conf": ("nginx_conf", "nginx_conf"),
     "routes": ("routes", "routes"),

@@ -1,0 +1,154 @@
+"""Two nodes share an address by keepalived; whichever way the one that holds it fails, requests go on.
+
+Nodes are network namespaces. How long nobody answered is printed (`make failover` shows it) and kept as a property of
+the test; it is asserted only that it ends.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.features.networks import Machine, Network, Program
+from tests.waiting import LIMIT, until_sync
+
+KEEPALIVED = shutil.which("keepalived", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+VIRTUAL = "10.77.0.100"
+CLIENT = Path(__file__).with_name("steady_client.py")
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or KEEPALIVED is None or shutil.which("ip") is None,
+    reason="needs root to make network namespaces, and the Debian packages keepalived and iproute2",
+)
+
+MANIFEST = """
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: nginx}
+spec: {controller: k8s.io/ingress-nginx}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop}
+spec:
+  ingressClassName: nginx
+  rules:
+    - host: shop.example
+      http:
+        paths:
+          - {path: /, pathType: Prefix, backend: {service: {name: shop, port: {number: 80}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec:
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: shop-1, labels: {kubernetes.io/service-name: shop}}
+addressType: IPv4
+ports: [{port: 8080}]
+endpoints: [{addresses: [127.0.1.1]}]
+"""
+
+
+class Node:
+    """A machine with a gate, a web server behind it that answers with the node's name, and keepalived."""
+
+    def __init__(self, machine: Machine, name: str, folder: Path) -> None:
+        self.machine, self.name, self.folder = machine, name, folder
+        pages = folder / f"pages-{name}"
+        pages.mkdir()
+        (pages / "index.html").write_text(name, encoding="utf-8")
+        self.manifest = folder / "shop.yaml"
+        self.manifest.write_text(MANIFEST, encoding="utf-8")
+        machine.start(sys.executable, "-m", "http.server", "8080", "--bind", "127.0.1.1", "--directory", pages)
+        self.gate = self.start_gate()
+        self.keepalived = self.start_keepalived()
+
+    def start_gate(self) -> Program:
+        self.gate = self.machine.start(sys.executable, "-m", "sevengate", "run", self.manifest, TMPDIR=str(self.folder))
+        return self.gate
+
+    def start_keepalived(self) -> Program:
+        command = [sys.executable, "-m", "sevengate", "keepalived", "--vip", f"{VIRTUAL}/24", "--interface", "eth0"]
+        asked = self.machine.start(*command, "--advert-interval", "0.2", "--health-url", HEALTH)
+        conf = self.folder / f"{self.name}.conf"
+        conf.write_text(asked.output(), encoding="utf-8")
+        pids = [f"--{kind}={self.folder}/{self.name}-{kind}" for kind in ("pid", "vrrp_pid")]
+        flags = ["--dont-fork", "--log-console", "--log-detail", "--vrrp", *pids]
+        return self.machine.start(str(KEEPALIVED), *flags, f"--use-file={conf}")
+
+    def entered(self, state: str) -> int:
+        """Say how often keepalived came into a state."""
+        return self.keepalived.said(f"Entering {state} STATE")
+
+
+HEALTH = "http://127.0.0.1:10254/balancerz"
+
+
+class Client:
+    """Asks all the time, and knows who answered when."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._program = machine.start(sys.executable, CLIENT, VIRTUAL, "0.01")
+
+    @property
+    def answers(self) -> list[tuple[float, str]]:
+        lines = (line.split(" ", 1) for line in list(self._program.lines))
+        return [(float(when), who) for when, who in lines]
+
+    def hears(self, name: str) -> bool:
+        """Say whether the last answers all came from one node."""
+        last = [who for _, who in self.answers[-20:]]
+        return last == [name] * 20
+
+    def gap(self, before: str, after: str) -> float:
+        """Give the seconds from the last answer of one node to the first one of the other that follows it."""
+        last = max(when for when, who in self.answers if who == before)
+        return min(when for when, who in self.answers if who == after and when > last) - last
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a path short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="sevengate-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    with Network.made() as network:
+        yield network
+
+
+def test_requests_go_on_when_the_node_that_holds_the_address_fails(
+    network: Network, folder: Path, record_property: Callable[[str, object], None]
+) -> None:
+    def report(what: str, before: str, after: str) -> None:
+        until_sync(lambda: client.hears(after), 3 * LIMIT)
+        gap = client.gap(before, after)
+        record_property(what, round(gap, 3))
+        print(f"{what}: nobody answered for {gap:.2f} s")
+
+    a = Node(network.add("a", "10.77.0.1/24"), "a", folder)
+    client = Client(network.add("client", "10.77.0.3/24"))
+    until_sync(lambda: client.hears("a"), 3 * LIMIT)
+    b = Node(network.add("b", "10.77.0.2/24"), "b", folder)
+    until_sync(lambda: b.entered("BACKUP"), 3 * LIMIT)
+
+    a.gate.kill()
+    report("the gate is killed", "a", "b")
+
+    a.start_gate()
+    until_sync(lambda: a.entered("BACKUP") > 1, 3 * LIMIT)
+    assert client.hears("b"), "the address moved back without need"
+
+    b.keepalived.kill()
+    b.machine.unplug()
+    report("the node is gone", "b", "a")
