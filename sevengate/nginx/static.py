@@ -211,18 +211,24 @@ def _scheme(settings: Settings) -> str:
 
 def _port(settings: Settings, place: Place) -> str:
     """Name the variable that holds the port that the client asked; for https it is 443, as in ingress-nginx."""
-    return "$pass_port" if settings.use_forwarded_headers or place.https_port != 443 else "$server_port"
+    told = settings.use_forwarded_headers or settings.use_proxy_protocol
+    return "$pass_port" if told or place.https_port != 443 else "$server_port"
 
 
 def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
     trusts = settings.use_forwarded_headers
-    proxied = (_map("$proxy_protocol_server_port", "$proxied_scheme", ("default", "$scheme"), ("443", "https")),)
-    own_scheme = "$proxied_scheme" if settings.use_proxy_protocol else "$scheme"
+    # A balancer that ends TLS itself tells so by the port that its client asked.
+    proxied = (
+        _map("$proxy_protocol_server_port", "$proxied_scheme", ("default", "$scheme"), ("443", "https")),
+        _or_else("$proxy_protocol_server_port", "$proxied_port", "$own_port"),
+    )
+    is_proxied = settings.use_proxy_protocol
+    own_scheme, own_port = ("$proxied_scheme", "$proxied_port") if is_proxied else ("$scheme", "$own_port")
     return (
-        *(proxied if settings.use_proxy_protocol else ()),
+        *(proxied if is_proxied else ()),
         _or_else("$http_x_forwarded_proto" if trusts else "", "$pass_access_scheme", own_scheme),
         _map("$server_port", "$own_port", ("default", "$server_port"), (str(place.https_port), "443")),
-        _or_else("$http_x_forwarded_port" if trusts else "", "$pass_port", "$own_port"),
+        _or_else("$http_x_forwarded_port" if trusts else "", "$pass_port", own_port),
         *_host_variables(trusts=trusts),
         # The backend's Host header, where Lua does not set another one (upstream-vhost).
         _constant("$backend_host", "$best_http_host"),

@@ -8,10 +8,11 @@ from tests.asking import LIMIT, Answer, trusting
 
 
 class Wire:
-    """A connection to a port of this machine, with TLS if `server_name` is given."""
+    """A connection to a port of this machine, with TLS if `server_name` is given, and `first` before all else."""
 
-    def __init__(self, port: int, *, server_name: str = "", address: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, *, server_name: str = "", address: str = "127.0.0.1", first: bytes = b"") -> None:
         self._socket = socket.create_connection((address, port), timeout=LIMIT)
+        self._socket.sendall(first)
         if server_name:
             self._socket = trusting().wrap_socket(self._socket, server_hostname=server_name)
 
