@@ -2,12 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from sevengate.cli.compiled import compiled_options, take_compiled
-from sevengate.cli.go import GoCommand
 from sevengate.cli.manifests import read_for_answer
 from sevengate.cli.output import Status, paths_argument, remark
 from sevengate.nginx.conf import write
@@ -21,15 +18,14 @@ from sevengate.nginx.supervisor import place
 DIRECTORY = Path("/run/sevengate")
 
 
-@click.command("nginx-conf", cls=GoCommand)
+@click.command("nginx-conf")
 @paths_argument
-@compiled_options
-def nginx_conf(paths: tuple[str, ...], **compiled: Any) -> None:
+def nginx_conf(paths: tuple[str, ...]) -> None:
     """Print the nginx.conf that would run.
 
     Hosts, paths and endpoints are not in it: they are data, which `sevengate routes` shows.
     """
-    compilation = read_for_answer(paths, take_compiled(compiled)).compilation
+    compilation = read_for_answer(paths).compilation
     try:
         here = place(find_installation(), Runtime(DIRECTORY), Listen())
     except NginxMissingError as error:
