@@ -64,9 +64,10 @@ def judge(present: Compilation, new: Written, old: Written | None, now: datetime
         *_more(findings, _findings(before, old) if old else ()),
         *_newly_said_of_others(before, after, new.ref),
     )
-    denials = tuple(found for found in worse if _denies(found))
-    rest = [found for found in (*findings, *worse) if found not in denials] if new.ref in after.statuses else []
-    return Verdict(denials, tuple(sorted(dict.fromkeys(rest), key=lambda found: _ORDER.index(found.severity))))
+    denials = dict.fromkeys(found for found in worse if _denies(found))
+    rest = dict.fromkeys((*findings, *worse) if new.ref in after.statuses else ())
+    remarks = (found for found in rest if found not in denials)
+    return Verdict(tuple(denials), tuple(sorted(remarks, key=lambda found: _ORDER.index(found.severity))))
 
 
 def _with(world: Compilation, ref: ObjectRef, ingress: Ingress | None, now: datetime) -> Compilation:

@@ -6,8 +6,7 @@ is trusted: it may come from anybody who reaches the port. Who judges is left to
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -142,16 +141,16 @@ def _denial(denials: tuple[Diagnostic, ...]) -> str:
     return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
 
 
-def _warnings(remarks: Iterable[Diagnostic], about: ObjectRef | None) -> Iterator[str]:
+def _warnings(remarks: tuple[Diagnostic, ...], about: ObjectRef | None) -> Iterator[str]:
     """Give warnings that fit, and say how many do not."""
-    texts = list(dict.fromkeys(_warning(found, about) for found in remarks))
-    room, fitting = ALL_WARNINGS - LONGEST_WARNING, 0
-    for text in texts:
+    room = ALL_WARNINGS - LONGEST_WARNING
+    for number, found in enumerate(remarks):
+        text = _warning(found, about)
         room -= len(text.encode())
-        fitting += room >= 0
-    yield from islice(texts, fitting)
-    if fitting < len(texts):
-        yield f"and {len(texts) - fitting} more; kubectl describe shows them as Events"
+        if room < 0:
+            yield f"and {len(remarks) - number} more; kubectl describe shows them as Events"
+            return
+        yield text
 
 
 def _warning(found: Diagnostic, about: ObjectRef | None) -> str:

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from sevengate.cluster.errors import ServerError
-from sevengate.cluster.resources import INGRESSES, SERVICES, WEBHOOK_CONFIGURATIONS
+from sevengate.cluster.resources import ENDPOINT_SLICES, INGRESSES, SERVICES, WEBHOOK_CONFIGURATIONS
 from tests.contract.clusters import Place, play
-from tests.contract.objects import CLASS, ingress, service
+from tests.contract.objects import CLASS, endpoint_slice, ingress, service
 from tests.contract.test_serving import kubectl
 from tests.test_run_cluster import Running, gate
 from tests.waiting import free_port, until
+
+PATH = "/networking/v1/ingresses"
 
 
 @pytest.fixture
@@ -24,7 +26,12 @@ def temporary() -> Iterator[str]:
 
 
 async def configure(place: Place, port: int) -> None:
-    """Have the API server ask about each Ingress of the place."""
+    """Have the API server ask about each Ingress of the place, through a Service as in a deployment."""
+    hooked = {"ports": [{"name": "webhook", "port": 443, "targetPort": port}]}
+    await place.create(SERVICES, {"metadata": {"name": "gate-admission"}, "spec": hooked})
+    slices = endpoint_slice("gate-admission", "127.0.0.1", port=port)
+    slices["ports"][0]["name"] = "webhook"
+    await place.create(ENDPOINT_SLICES, slices)
     rule = {
         "apiGroups": ["networking.k8s.io"],
         "apiVersions": ["v1"],
@@ -38,7 +45,7 @@ async def configure(place: Place, port: int) -> None:
         "failurePolicy": "Fail",
         "rules": [rule],
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place.namespace}},
-        "clientConfig": {"url": f"https://127.0.0.1:{port}/networking/v1/ingresses"},
+        "clientConfig": {"service": {"namespace": place.namespace, "name": "gate-admission", "path": PATH}},
     }
     await place.create(WEBHOOK_CONFIGURATIONS, {"metadata": {"name": place.namespace}, "webhooks": [hook]})
 

@@ -15,7 +15,7 @@ from sevengate.cluster.errors import ForbiddenError, NotFoundError
 from sevengate.cluster.plan import Scope, plan
 from sevengate.cluster.resources import CONFIG_MAPS, INGRESSES, LEASES, SERVICES, Resource
 from sevengate.kube.snapshot import Snapshot
-from tests.contract.clusters import Place, contract, play
+from tests.contract.clusters import Place, Plain, contract, play
 from tests.contract.following import following, watching
 from tests.contract.objects import ingress
 from tests.contract.test_publishing import ADDRESSES, addresses, publishing, told_of
@@ -36,7 +36,7 @@ class Rule(msgspec.Struct, frozen=True):
     resource: str
     verbs: tuple[str, ...]
 
-    def plain(self) -> dict[str, list[str]]:
+    def plain(self) -> Plain:
         return {"apiGroups": [self.group], "resources": [self.resource], "verbs": list(self.verbs)}
 
 
@@ -69,12 +69,12 @@ def scope_of(place: Place) -> Scope:
     )
 
 
-async def bind(place: Place, role: Resource, binding: Resource, rules: Iterable[Rule]) -> str:
+async def bind(place: Place, role: Resource, binding: Resource, rules: Iterable[Plain]) -> str:
     """Give the ServiceAccount `gate` these rules; the name is one that nobody else in the cluster has."""
     name = place.namespace
     subject = {"kind": "ServiceAccount", "name": "gate", "namespace": place.namespace}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": role.kind, "name": name}
-    await place.create(role, {"metadata": {"name": name}, "rules": [rule.plain() for rule in rules]})
+    await place.create(role, {"metadata": {"name": name}, "rules": list(rules)})
     await place.create(binding, {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]})
     return name
 
@@ -83,8 +83,8 @@ async def bind(place: Place, role: Resource, binding: Resource, rules: Iterable[
 async def gate_account(place: Place, without: str = "") -> AsyncIterator[Access]:
     """Be a ServiceAccount with all the rules but one."""
 
-    def but(rules: Sequence[Rule]) -> list[Rule]:
-        return [rule for rule in rules if rule.resource != without]
+    def but(rules: Sequence[Rule]) -> list[Plain]:
+        return [rule.plain() for rule in rules if rule.resource != without]
 
     access = await place.account("gate")
     async with AsyncExitStack() as undo:

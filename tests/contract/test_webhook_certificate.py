@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sevengate.cluster.authority import Authority, Pair
 from sevengate.cluster.client import Client
+from sevengate.cluster.errors import ForbiddenError
 from sevengate.cluster.resources import SECRETS, WEBHOOK_CONFIGURATIONS
 from sevengate.cluster.webhook_certificate import CertificateUpkeep, Named
 from tests.contract.clusters import Place, contract
+from tests.contract.test_permissions import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    ROLE_BINDINGS,
+    ROLES,
+    bind,
+)
 from tests.waiting import until
 
 SECRET = "webhook"
@@ -169,6 +178,39 @@ async def test_it_waits_for_a_configuration_that_is_not_there_yet(place: Place) 
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await place.delete(WEBHOOK_CONFIGURATIONS, place.namespace)
+
+
+@scenario
+async def test_the_rules_of_the_page_are_enough(place: Place, client: Client) -> None:
+    async def is_made() -> bool:
+        with suppress(ForbiddenError):
+            await replica.upkeep.step()
+        return bool(replica.shown)
+
+    await configure(place)
+    name = place.namespace
+    rules = [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "update"], "resourceNames": [SECRET]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+    ]
+    cluster_rule = {
+        "apiGroups": ["admissionregistration.k8s.io"],
+        "resources": ["validatingwebhookconfigurations"],
+        "verbs": ["get", "update"],
+        "resourceNames": [name],
+    }
+    async with Client(await place.account("gate")) as gate:
+        replica = Replica(gate, place)
+        await bind(place, ROLES, ROLE_BINDINGS, rules)
+        await bind(place, CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, [cluster_rule])
+        try:
+            # A real API server needs a moment before a new rule is in force everywhere.
+            await until(is_made)
+            for _ in range(2):
+                await Replica(gate, place, valid=10 * YEAR).upkeep.step()
+        finally:
+            await place.delete(CLUSTER_ROLES, name)
+            await place.delete(CLUSTER_ROLE_BINDINGS, name)
 
 
 def test_a_key_is_never_shown_in_a_message() -> None:

@@ -8,12 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sevengate.compiler.admission import Verdict
+from sevengate.compiler.admission import Verdict, judge
+from sevengate.compiler.compile import compile_all
 from sevengate.diagnostics import Diagnostic, ObjectRef, Severity, Where
+from sevengate.settings import Options
 from sevengate.web.review import ALL_WARNINGS, LONGEST_WARNING, NoReviewError, Question, answer, read
 from tests.cluster.making import ingress
+from tests.compiler.making import NOW, service, snapshot
+from tests.hostile import ingresses
 
 SHOP = ObjectRef("Ingress", "default", "shop")
+PRESENT = compile_all(snapshot(service()), Options(), NOW)
 
 
 def review(new: object, old: object = None, **request: Any) -> bytes:
@@ -131,6 +136,19 @@ def test_warnings_fit_what_an_api_server_shows(texts: list[tuple[str, str]]) -> 
     assert all(len(warning) <= LONGEST_WARNING and warning.isprintable() for warning in warnings)
     assert sum(len(warning.encode()) for warning in warnings) <= ALL_WARNINGS
     assert bool(warnings) == bool(texts)
+
+
+@given(ingresses, st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_whatever_an_ingress_holds_it_gets_an_answer(found: list[dict[str, Any]], is_update: bool) -> None:
+    for one in found:
+        try:
+            question = read(review(one, found[0] if is_update else None))
+        except NoReviewError:
+            continue
+        assert question.new is not None
+        verdict = judge(PRESENT, question.new, question.old, NOW)
+        assert response(verdict, question)["allowed"] == verdict.allowed
 
 
 @given(st.recursive(st.none() | st.booleans() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3)))
