@@ -17,7 +17,7 @@ help:  ## show this list
 demo: setup  ## serve two web servers through Sevengate until Ctrl-C; ONCE=1 verifies every answer and exits
 	@$(BIN)/python tools/demo.py $(if $(ONCE),--once)
 
-test: setup  ## run all tests, with real NGINX on loopback addresses
+test: setup-test  ## run all tests, with real NGINX on loopback addresses
 	@mkdir -p build
 	@$(BIN)/pytest -n 2 --dist worksteal --durations 10 --junit-xml build/junit.xml -o faulthandler_timeout=300 $(ARGS)
 
@@ -74,12 +74,15 @@ clean:  ## remove everything that was made here, .venv included
 	@rm -rf .venv build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: setup setup-check setup-bench setup-failover
+.PHONY: setup setup-check setup-test setup-bench setup-failover
 setup:
 	@bash tools/setup.sh
 
 setup-check:
 	@bash tools/setup.sh lua-check
+
+setup-test:
+	@bash tools/setup.sh faketime
 
 setup-bench:
 	@bash tools/setup.sh wrk

@@ -243,8 +243,9 @@ class _Run:
         self._said = frozenset(found)
 
     def _line(self, diagnostic: Diagnostic) -> str:
-        origin = self._locate(diagnostic.where)
-        line = f"{origin or diagnostic.where}: {diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]"
+        place = str(self._locate(diagnostic.where) or diagnostic.where)
+        line = f"{diagnostic.severity}: {diagnostic.message} [{diagnostic.code}]"
+        line = f"{place}: {line}" if place else line
         return f"{line}\n    {diagnostic.hint}" if diagnostic.hint else line
 
 

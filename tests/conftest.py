@@ -1,7 +1,9 @@
 """Fixtures that any room's tests may use: a real NGINX, and servers behind it."""
 
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck
@@ -18,6 +20,8 @@ from sevengate.nginx.supervisor import place
 from sevengate.routing.policies import Profile
 from sevengate.settings import Settings
 from tests.backends import EchoBackends
+from tests.manifests import INGRESS, INGRESS_CLASS
+from tests.pair import Pair
 from tests.waiting import free_port
 
 #: What NGINX runs with in tests: workers enough to see that all agree, and nothing on standard output.
@@ -54,6 +58,31 @@ def refusal(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Settings, Ite
         return run.stderr if run.returncode else ""
 
     return ask
+
+
+@pytest.fixture
+def temporary() -> Iterator[str]:
+    """A folder with a short name, as sockets need it, through which NGINX's workers, who are nobody, may pass."""
+    with tempfile.TemporaryDirectory(prefix="sg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        yield folder
+
+
+@pytest.fixture
+def manifests(tmp_path: Path, backends: EchoBackends) -> Path:
+    """A folder of manifests that sends shop.example to the echo server `shop`."""
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    (folder / "class.yaml").write_text(INGRESS_CLASS)
+    (folder / "shop.yaml").write_text(INGRESS.format(name="shop", endpoint=backends.start("shop")))
+    return folder
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """A data plane and a controller to start as two processes."""
+    with Pair() as made:
+        yield made
 
 
 @pytest.fixture

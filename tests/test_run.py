@@ -3,7 +3,6 @@ import os
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from sevengate.routing.table import Endpoint
 from sevengate.run import RunOptions, serve
 from tests.asking import Answer, ask
 from tests.backends import EchoBackends
-from tests.manifests import INGRESS, INGRESS_CLASS
+from tests.manifests import INGRESS
 from tests.pair import nginx_of
 from tests.spawned import Spawned, probe, soon
 from tests.waiting import free_port, until
@@ -57,27 +56,11 @@ class Running(Spawned):
         return {nginx_of(self)} - {0}
 
 
-@pytest.fixture
-def temporary() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="sg-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
-        yield folder
-
-
 @contextmanager
 def run(manifests: Path, temporary: str, *flags: str) -> Iterator[Running]:
     with Running(manifests, temporary, *flags) as running:
         soon(lambda: probe(running.healthz) == 200)
         yield running
-
-
-@pytest.fixture
-def manifests(tmp_path: Path, backends: EchoBackends) -> Path:
-    folder = tmp_path / "manifests"
-    folder.mkdir()
-    (folder / "class.yaml").write_text(INGRESS_CLASS)
-    (folder / "shop.yaml").write_text(INGRESS.format(name="shop", endpoint=backends.start("shop")))
-    return folder
 
 
 def test_manifests_are_served_over_http_and_https(manifests: Path, temporary: str) -> None:

@@ -1,8 +1,7 @@
 import asyncio
 import os
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -85,13 +84,6 @@ def cluster(backends: EchoBackends) -> ApiServer:
 
 def put_endpoint(server: ApiServer, endpoint: Endpoint) -> None:
     server.put(endpoint_slice("shop", endpoint.address, port=endpoint.port))
-
-
-@pytest.fixture
-def temporary() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="sg-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
-        yield folder
 
 
 def play(scenario: Scenario, server: ApiServer, temporary: str, *flags: str) -> None:

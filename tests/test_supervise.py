@@ -6,33 +6,15 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from sevengate.nginx.ports import group_members
 from sevengate.routing.table import Endpoint
 from tests.asking import Answer, ask
 from tests.backends import EchoBackends
-from tests.manifests import INGRESS, INGRESS_CLASS
+from tests.manifests import INGRESS
 from tests.pair import Pair, nginx_of
 from tests.spawned import probe, soon
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    with Pair() as made:
-        yield made
-
-
-@pytest.fixture
-def manifests(tmp_path: Path, backends: EchoBackends) -> Path:
-    folder = tmp_path / "manifests"
-    folder.mkdir()
-    (folder / "class.yaml").write_text(INGRESS_CLASS)
-    (folder / "shop.yaml").write_text(INGRESS.format(name="shop", endpoint=backends.start("shop")))
-    return folder
 
 
 def test_two_processes_serve_what_one_was_told(pair: Pair, manifests: Path) -> None:
@@ -98,8 +80,9 @@ def test_an_nginx_that_outlived_its_supervisor_is_ended_by_the_next_one(pair: Pa
     soon(pair.ready)
     master = nginx_of(dataplane)
     workers = [process.pid for process in group_members(master) if process.pid != master]
-    for pid in (dataplane.process.pid, master):
-        os.kill(pid, signal.SIGKILL)  # the master has no time to take its workers with it
+    os.kill(dataplane.process.pid, signal.SIGSTOP)  # so that neither sees the other die, and takes the workers with it
+    for pid in (master, dataplane.process.pid):
+        os.kill(pid, signal.SIGKILL)
     dataplane.end()
     assert workers
     assert {process.pid for process in group_members(master)} >= set(workers)

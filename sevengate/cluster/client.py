@@ -167,6 +167,8 @@ class Client:
             # The cluster may have a new CA, which is read with the next context.
             self._tls = None
             raise UnreachableError(str(error)) from error
+        except aiohttp.ClientPayloadError as error:
+            raise UnreachableError("the connection broke off") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UnreachableError(str(error) or type(error).__name__) from error
 

@@ -207,9 +207,14 @@ class Reflector(Generic[T]):
             self._refuse(error)
         trouble = type(error).__name__
         if trouble != self._trouble and not isinstance(error, GoneError):
-            said = self._refusal.message if self._refusal else str(error)
-            log.warning("%s: %s; what was last read of them stays", self.selection, said)
+            self._say(self._refusal.message if self._refusal else str(error))
             self._trouble = trouble
+
+    def _say(self, what: str) -> None:
+        if not self.is_synced:
+            log.warning("%s: %s; nothing was read of them yet", self.selection, what)
+        elif self._refusal is None:  # else it is a Diagnostic, which is told
+            log.warning("%s: %s; what was last read of them stays", self.selection, what)
 
     def _refuse(self, error: ForbiddenError | NotFoundError) -> None:
         before, self._refusal = self._refusal, _refusal(self.selection, error)

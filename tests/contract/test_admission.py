@@ -1,9 +1,7 @@
 """What kubectl says when the webhook has been asked: a denial that names the winner, warnings, and then nothing."""
 
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +14,6 @@ from tests.test_run_cluster import Running, gate
 from tests.waiting import free_port, until
 
 PATH = "/networking/v1/ingresses"
-
-
-@pytest.fixture
-def temporary() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="sg-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
-        yield folder
 
 
 async def configure(place: Place, port: int) -> None:

@@ -2,10 +2,8 @@
 
 import asyncio
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,14 +15,6 @@ from tests.contract.clusters import Place, Plain, play
 from tests.contract.objects import CLASS, endpoint_slice, ingress, service
 from tests.test_run_cluster import Running, gate
 from tests.waiting import until
-
-
-@pytest.fixture
-def temporary() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="sg-", ignore_cleanup_errors=True) as folder:
-        # NGINX's workers are another user.
-        Path(folder).chmod(0o711)
-        yield folder
 
 
 @asynccontextmanager

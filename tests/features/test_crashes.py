@@ -3,33 +3,15 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-
-import pytest
 
 from sevengate.nginx.ports import group_members
 from tests.backends import EchoBackends
 from tests.load import Load
-from tests.manifests import INGRESS, INGRESS_CLASS
+from tests.manifests import INGRESS
 from tests.pair import Pair, nginx_of
 from tests.spawned import Spawned, soon
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    with Pair() as made:
-        yield made
-
-
-@pytest.fixture
-def manifests(tmp_path: Path, backends: EchoBackends) -> Path:
-    folder = tmp_path / "manifests"
-    folder.mkdir()
-    (folder / "class.yaml").write_text(INGRESS_CLASS)
-    (folder / "shop.yaml").write_text(INGRESS.format(name="shop", endpoint=backends.start("shop")))
-    return folder
 
 
 def workers_of(dataplane: Spawned) -> set[int]:

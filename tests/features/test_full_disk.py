@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.backends import EchoBackends
-from tests.manifests import INGRESS, INGRESS_CLASS
+from tests.manifests import INGRESS
 from tests.spawned import probe, soon
 from tests.test_run import Running
 
@@ -19,15 +19,6 @@ kind: ConfigMap
 metadata: {{name: gate, namespace: default}}
 data: {{access-log-path: {log}, keep-alive: "{seconds}"}}
 """
-
-
-@pytest.fixture
-def manifests(tmp_path: Path, backends: EchoBackends) -> Path:
-    folder = tmp_path / "manifests"
-    folder.mkdir()
-    (folder / "class.yaml").write_text(INGRESS_CLASS)
-    (folder / "shop.yaml").write_text(INGRESS.format(name="shop", endpoint=backends.start("shop")))
-    return folder
 
 
 @pytest.fixture
