@@ -2,6 +2,6 @@
 std = "luajit"
 max_line_length = 120
 
-for _, name in ipairs({ "state", "control", "endpoints", "metrics", "tls", "phases" }) do
+for _, name in ipairs({ "state", "control", "counters", "endpoints", "metrics", "series", "tls", "phases" }) do
     files["**/" .. name .. ".lua"] = { std = "ngx_lua" }
 end

@@ -17,7 +17,7 @@ from bench.peers import LOOPBACK, backends, free_ports, stock_nginx, wrk
 from bench.scale import Scale
 from sevengate.nginx.live import live
 from sevengate.nginx.static import INGRESS_NGINX_FORMAT
-from sevengate.settings import Settings
+from sevengate.settings import Metering, Settings
 
 QUESTION: Final = (
     "CPU time of the worker for a proxied request with 10,000 hosts of five paths (HTTP keep-alive, 64-byte responses, "
@@ -68,9 +68,11 @@ HEADERS_LOGGING: Final = "stock, same headers, access log"
 BARE_ONE: Final = "stock, bare, asked for 1 host"
 MANY: Final = "all hosts"
 MANY_LOGGING: Final = "all hosts, access log"
+MANY_COUNTING: Final = "all hosts, metrics"
 ONE: Final = "1 host"
 
 SILENT: Final = Settings(worker_processes=1, disable_access_log=True)
+COUNTING: Final = Settings(worker_processes=1, disable_access_log=True, metering=Metering(enabled=True))
 LOGGING: Final = Settings(worker_processes=1, access_log_path="/dev/null")
 
 #: Gives the CPU seconds of a request, from requests for a number of hosts for some seconds.
@@ -97,6 +99,7 @@ def _neighbours(scale: Scale, stack: ExitStack) -> dict[str, Callable[[], float]
     logging = stack.enter_context(_stock(address, _MAPS + _LOG_FORMAT, "access_log /dev/null access;" + _HEADERS))
     many = stack.enter_context(_ours(address, scale.hosts, SILENT))
     many_logging = stack.enter_context(_ours(address, scale.hosts, LOGGING))
+    many_counting = stack.enter_context(_ours(address, scale.hosts, COUNTING))
     one = stack.enter_context(_ours(address, 1, SILENT))
     asked = {
         BARE: (bare, scale.hosts),
@@ -105,6 +108,7 @@ def _neighbours(scale: Scale, stack: ExitStack) -> dict[str, Callable[[], float]
         BARE_ONE: (bare, 1),
         MANY: (many, scale.hosts),
         MANY_LOGGING: (many_logging, scale.hosts),
+        MANY_COUNTING: (many_counting, scale.hosts),
         ONE: (one, 1),
     }
     return {name: partial(measure, hosts, scale.seconds) for name, (measure, hosts) in asked.items()}
@@ -112,6 +116,7 @@ def _neighbours(scale: Scale, stack: ExitStack) -> dict[str, Callable[[], float]
 
 def _figures(taken: Mapping[str, list[float]]) -> Iterator[Figure]:
     yield Figure.of(f"{MANY} / {BARE}", ratios(taken[MANY], taken[BARE]), "", Bar(1.30))
+    yield Figure.of(f"{MANY_COUNTING} / {BARE}", ratios(taken[MANY_COUNTING], taken[BARE]), "", Bar(1.50))
     for ours, theirs in ((MANY, HEADERS), (MANY_LOGGING, HEADERS_LOGGING), (ONE, BARE_ONE)):
         yield Figure.of(f"{ours} / {theirs}", ratios(taken[ours], taken[theirs]))
     for name, costs in taken.items():

@@ -8,6 +8,7 @@ the next round compiles everything anew. Who is told of a Generation is decided 
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -37,10 +38,14 @@ class Plane(Protocol):
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """The outcome of a round."""
+    """The outcome of a round.
+
+    `waited` is how many seconds the oldest wish waited that went live by it, if it was said when that came.
+    """
 
     compilation: Compilation
     applied: Applied
+    waited: float | None = None
 
 
 class Controller:
@@ -58,11 +63,16 @@ class Controller:
         self._submitted = asyncio.Event()
         self._compilation: Compilation | None = None
         self._pause = 0.0
+        self._since: float | None = None
 
-    def submit(self, snapshot: Snapshot, changes: Changes) -> None:
-        """Wish for a new Snapshot, which differs by `changes` from the one submitted before."""
+    def submit(self, snapshot: Snapshot, changes: Changes, since: float | None = None) -> None:
+        """Wish for a new Snapshot, which differs by `changes` from the one submitted before.
+
+        `since`: when the first of the changes became known, by time.monotonic().
+        """
         self._snapshot = snapshot
         self._changes |= changes
+        self._since = _earlier(self._since, since)
         self._submitted.set()
 
     async def run(self) -> None:
@@ -85,6 +95,7 @@ class Controller:
         if snapshot is None:
             return True
         self._changes = Changes()
+        since, self._since = self._since, None
         previous, self._compilation = self._compilation, None
         try:
             compilation = await asyncio.to_thread(self._compile, previous, snapshot, changes)
@@ -94,9 +105,15 @@ class Controller:
             raise
         except Exception:
             log.exception("a round failed; the last good state goes on serving")
+            self._since = _earlier(self._since, since)
             return False
         self._compilation = compilation
-        self.generation = Generation(compilation, applied)
+        waited = None
+        if applied.problem:
+            self._since = _earlier(self._since, since)
+        elif since is not None:
+            waited = time.monotonic() - since
+        self.generation = Generation(compilation, applied, waited)
         self._tell(self.generation)
         return not applied.problem
 
@@ -105,3 +122,7 @@ class Controller:
         if previous is None:
             return compile_all(snapshot, self._options, now)
         return recompile(previous, snapshot, changes, now)
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)

@@ -31,6 +31,7 @@ from sevengate.controller import Controller, Generation
 from sevengate.diagnostics import Diagnostic, Origin, Where
 from sevengate.kube.snapshot import Changes
 from sevengate.lifecycle import Ending, ending, first_of
+from sevengate.metrics import CONTROLLER
 from sevengate.nginx.dataplane import DataPlane
 from sevengate.nginx.installation import NginxError, find_installation
 from sevengate.nginx.listening import Listen, addresses_of
@@ -41,6 +42,7 @@ from sevengate.settings import Options
 from sevengate.supervise import DIRECTORY, Duty, Grace, why_not_filled
 from sevengate.web.admission import Admission
 from sevengate.web.health import health_pages
+from sevengate.web.metrics import Progress, metrics_page
 from sevengate.web.serving import serving
 from sevengate.web.webhook import WebhookOptions, serving_webhook
 
@@ -110,11 +112,13 @@ async def serve(options: RunOptions, say: Callable[[str], None]) -> None:
     dataplane = DataPlane(supervisor)
     with ending() as end:
         duty = Duty(supervisor, end, options.grace, say)
+        run = _Run(options, dataplane, say)
         pages = health_pages(duty.why_not_ready, duty.why_not_welcome, options.health_check_path)
         try:
             await supervisor.prepare()
-            async with serving(pages, addresses_of(options.healthz_host or options.bind_address), options.healthz_port):
-                await _Run(options, dataplane, say).until(duty.over())
+            addresses = addresses_of(options.healthz_host or options.bind_address)
+            async with serving({**pages, "/metrics": run.metrics}, addresses, options.healthz_port):
+                await run.until(duty.over())
                 await duty.leave()
         finally:
             await dataplane.close()
@@ -137,7 +141,8 @@ async def control(options: ControllerOptions, say: Callable[[str], None]) -> Non
     with ending() as end:
         try:
             pages = health_pages(run.why_not_ready, path=options.health_check_path)
-            async with serving(pages, addresses_of(options.healthz_host or options.bind_address), options.healthz_port):
+            addresses = addresses_of(options.healthz_host or options.bind_address)
+            async with serving({**pages, "/metrics": run.metrics}, addresses, options.healthz_port):
                 await run.until(over(end))
         finally:
             await dataplane.close()
@@ -157,6 +162,8 @@ class _Run:
         self._locate: Callable[[Where], Origin | None] = lambda where: where.origin
         self._said: frozenset[Diagnostic] = frozenset()
         self._problem = self._refused = ""
+        self._progress = Progress(options.options.controller_class, _election(options.cluster), self._leads)
+        self.metrics = metrics_page(self._progress, dataplane.instruments, _controller(options))
 
     async def why_not_ready(self) -> str:
         """Give "" if what we read is served, or why it is not."""
@@ -209,16 +216,20 @@ class _Run:
 
     async def _submit_states(self, client: Client, scope: Scope, publisher: Publisher) -> None:
         async with aclosing(source.watch(client, scope)) as states:
-            async for snapshot, changes, found in states:
+            async for snapshot, changes, found, since in states:
                 publisher.look_at(snapshot)
                 if found != self._found or _concerns_routes(changes) or self._controller.generation is None:
                     self._found = found
-                    self._controller.submit(snapshot, changes)
+                    self._controller.submit(snapshot, changes, since)
+
+    def _leads(self) -> bool:
+        return self._publisher is not None and self._publisher.is_leader
 
     def _tell(self, generation: Generation) -> None:
         compilation = generation.compilation
         of_objects = [found for every in compilation.diagnostics.values() for found in every]
         self._tell_diagnostics((*self._found, *of_objects))
+        self._progress.take(generation, (*self._found, *of_objects))
         if self._publisher:
             self._publisher.take(_ours(compilation), (*self._found, *of_objects))
         applied = generation.applied
@@ -272,6 +283,17 @@ def _scope(options: ClusterOptions, compiled: Options) -> Scope:
 def _instance(publisher: PublisherOptions) -> str:
     """Name this very process: a pod that is started again is another candidate, and so is a copy of a machine."""
     return f"{publisher.pod.rpartition('/')[2] or socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+
+
+def _election(cluster: ClusterOptions | None) -> str:
+    return cluster.publisher.election_id if cluster else ""
+
+
+def _controller(options: GateOptions) -> dict[str, str]:
+    """Say in labels which controller this is."""
+    namespace, _, pod = options.cluster.publisher.pod.partition("/") if options.cluster else ("", "", "")
+    names = (options.options.controller_class, namespace, pod)
+    return dict(zip(CONTROLLER, names, strict=True))
 
 
 def _concerns_routes(changes: Changes) -> bool:

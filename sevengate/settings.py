@@ -71,6 +71,25 @@ class AccessLogFormat(StrEnum):
     JSON = "json"
 
 
+class Metering(msgspec.Struct, frozen=True):
+    """What is counted of requests, by flags of ingress-nginx. Bounds of buckets are seconds or bytes.
+
+    `excluded` are names of families that are not counted, `series` is how many series there can be of each family, and
+    `keep_seconds` how long one stays when the route is gone that it is about.
+    """
+
+    enabled: bool = False
+    per_host: bool = True
+    per_undefined_host: bool = False
+    status_classes: bool = False
+    time_buckets: tuple[float, ...] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+    length_buckets: tuple[float, ...] = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+    size_buckets: tuple[float, ...] = (10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+    excluded: tuple[str, ...] = ()
+    series: int = 65_536
+    keep_seconds: float = 300.0
+
+
 class Setting(msgspec.Struct, frozen=True):
     """One key: its default as one would write it, how it is read, and what it does.
 
@@ -270,6 +289,9 @@ class Settings(msgspec.Struct, frozen=True, cache_hash=True):
     # --- what reading found out
     closed_reason: str = ""
 
+    # --- what flags say: it reloads NGINX as the keys do
+    metering: Metering = Metering()
+
 
 class Options(msgspec.Struct, frozen=True):
     """Flags that decide what is compiled; names of objects are `namespace/name`, "" for none."""
@@ -284,6 +306,7 @@ class Options(msgspec.Struct, frozen=True):
     default_ssl_certificate: str = ""
     disable_catch_all: bool = False
     disable_svc_external_name: bool = False
+    metering: Metering = Metering()
 
 
 #: The table: every key that is carried out, by its name in a ConfigMap.

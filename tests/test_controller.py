@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -62,6 +63,25 @@ def with_controller(
 
 def hosts(table: RoutingTable) -> set[str]:
     return set(table.hosts)
+
+
+def test_how_long_the_oldest_wish_waited_is_told_when_it_is_live() -> None:
+    plane = FakePlane("full", "")
+
+    async def scene(controller: Controller, told: list[Generation]) -> None:
+        controller.submit(Snapshot(), Changes(), time.monotonic() - 100)
+        controller.submit(Snapshot(), Changes(), time.monotonic() - 50)
+        await until(lambda: len(told) == 1)
+        controller.submit(Snapshot(), Changes(), time.monotonic())
+        await until(lambda: len(told) == 2)
+        controller.submit(Snapshot(), Changes())
+        await until(lambda: len(told) == 3)
+
+    failed, live, unknown = with_controller(plane, scene)
+    assert failed.waited is None
+    assert live.waited is not None
+    assert live.waited >= 100
+    assert unknown.waited is None
 
 
 def test_what_is_submitted_is_compiled_and_made_live() -> None:

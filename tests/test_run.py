@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sevengate.metrics import METRICS
 from sevengate.nginx.control import ControlClient, ControlError
 from sevengate.nginx.listening import Listen
 from sevengate.nginx.ports import group_members
@@ -19,6 +20,7 @@ from tests.asking import Answer, ask
 from tests.backends import EchoBackends
 from tests.manifests import INGRESS
 from tests.pair import nginx_of
+from tests.scrape import Scrape, read
 from tests.spawned import Spawned, probe, soon
 from tests.waiting import free_port, until
 
@@ -221,6 +223,21 @@ def test_probes_fail_until_the_first_push_is_live(manifests: Path, monkeypatch: 
 
     asyncio.run(scene())
     assert sum("not today" in line for line in said) == 1
+
+
+@pytest.mark.parametrize("flags", [(), ("--enable-metrics",)])
+def test_a_scrape_is_exactly_what_the_table_lists(manifests: Path, temporary: str, flags: tuple[str, ...]) -> None:
+    def scraped() -> Scrape:
+        return read(ask(running.healthz, "localhost", "/metrics").body.decode())
+
+    with run(manifests, temporary, *flags) as running:
+        assert running.get("shop.example").status == 200
+        soon(lambda: scraped().sum(ingress="shop", service="shop", status="200") == len(flags))
+        scrape = scraped()
+    assert {**scrape.kinds} == {name: str(family.kind) for name, family in METRICS.items()}
+    assert {**scrape.help} == {name: family.help for name, family in METRICS.items()}
+    assert scrape.one("sevengate_pushes_total") == scrape.one("sevengate_generation") == 1
+    assert scrape.one("sevengate_ingresses", status="served") == 1
 
 
 def test_a_killed_run_takes_its_nginx_with_it(manifests: Path, temporary: str) -> None:

@@ -5,7 +5,7 @@ nothing else, so a page can only be wrong where the code is.
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from sevengate.annotations import access, balancing, canaries, proxying, redirec
 from sevengate.annotations.rows import Annotation
 from sevengate.cli.flags import FLAGS_BY_AREA, Flag
 from sevengate.diagnostics import CODES
+from sevengate.metrics import CONTROLLER, NGINX, OF_CONTROLLER, REQUESTS, Family
 from sevengate.settings import SETTINGS, UNSUPPORTED, UNSUPPORTED_GUARDS
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
@@ -104,9 +105,28 @@ def _flag_row(row: Flag) -> tuple[str, ...]:
     return f"`--{row.name}`", _code(row.default), row.honour.value, row.why
 
 
+def metrics() -> str:
+    """Give the page of the metrics."""
+    return _page(
+        "Metrics",
+        "What `/metrics` on port 10254 says, in Prometheus' text format; [how to use it](monitoring.md). "
+        "Names that begin with `nginx_ingress_controller_` are ingress-nginx's, those with `sevengate_` are our own. "
+        f"All but the two of certificates also have the labels {_names(CONTROLLER)}.",
+        "## Requests",
+        "Only with `--enable-metrics`. A histogram has a series `_bucket` for each bound (label `le`), `_sum` and "
+        "`_count`.",
+        _metric_table(REQUESTS),
+        "## NGINX",
+        _metric_table(NGINX),
+        "## The controller",
+        _metric_table(OF_CONTROLLER),
+    )
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "annotations.md": annotations,
     "diagnostics.md": diagnostics,
+    "metrics.md": metrics,
     "flags.md": flags,
     "settings.md": settings,
 }
@@ -151,6 +171,14 @@ def _annotation_name(row: Annotation[Any]) -> str:
 
 def _annotation_text(row: Annotation[Any]) -> str:
     return row.summary + (" **Guard.**" if row.guards else "")
+
+
+def _metric_table(families: Mapping[str, Family]) -> str:
+    rows = [
+        (f"`{name}`", family.kind, ", ".join(f"`{label}`" for label in family.labels), family.help)
+        for name, family in families.items()
+    ]
+    return _table(("name", "type", "labels", "what it says"), rows)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

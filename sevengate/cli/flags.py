@@ -44,6 +44,7 @@ _NO_TEXT: Final = "no text of a user becomes configuration, so there is nothing 
 _CHECKED: Final = "values are always checked"
 _NO_STREAM: Final = "TCP and UDP services are not carried out yet; those ports are not served"
 _NO_GEOIP: Final = "GeoIP databases are not carried out yet"
+_NO_NATIVE: Final = "histograms have the buckets of the flags above; there are no native ones"
 _SOCKET: Final = "NGINX is asked over a unix socket"
 _NO_PROFILER: Final = "there is no profiler of Go"
 _STANDARD_ERROR: Final = "logs go to standard error, and nowhere else"
@@ -120,17 +121,17 @@ FLAGS_BY_AREA: Final[dict[str, tuple[Flag, ...]]] = {
         _idle("enable-ssl-chain-completion", "false", "a chain is shown as its Secret holds it"),
     ),
     "Metrics, health, debugging": (
-        _idle("enable-metrics", "false", "/metrics is always served"),
-        _idle("metrics-per-host", "true", "metrics have the labels that docs/metrics.md names"),
-        _idle("metrics-per-undefined-host", "false", "metrics have the labels that docs/metrics.md names"),
-        _idle("report-status-classes", "false", "metrics have the labels that docs/metrics.md names"),
-        _idle("time-buckets", "", "the buckets are those of docs/metrics.md"),
-        _idle("length-buckets", "", "the buckets are those of docs/metrics.md"),
-        _idle("size-buckets", "", "the buckets are those of docs/metrics.md"),
-        _idle("bucket-factor", "0", "the buckets are those of docs/metrics.md"),
-        _idle("max-buckets", "100", "the buckets are those of docs/metrics.md"),
-        _idle("exclude-socket-metrics", "", "requests are counted in shared memory, and cost no socket"),
-        _idle("monitor-max-batch-size", "10000", "requests are counted in shared memory, and cost no socket"),
+        Flag("enable-metrics", "false"),
+        Flag("metrics-per-host", "true"),
+        Flag("metrics-per-undefined-host", "false"),
+        Flag("report-status-classes", "false"),
+        Flag("time-buckets", "0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10"),
+        Flag("length-buckets", "10,20,30,40,50,60,70,80,90,100"),
+        Flag("size-buckets", "10,100,1000,10000,100000,1e+06,1e+07"),
+        _idle("bucket-factor", "0", _NO_NATIVE),
+        _idle("max-buckets", "100", _NO_NATIVE),
+        Flag("exclude-socket-metrics"),
+        _idle("monitor-max-batch-size", "10000", "requests are counted in shared memory, not sent in batches"),
         Flag("health-check-path", "/healthz"),
         _idle("health-check-timeout", "10", "NGINX is asked with a time-out of its own"),
         _idle("profiling", "true", _NO_PROFILER),

@@ -10,6 +10,7 @@ import click
 
 from sevengate.cli.cluster import cluster_options, take_cluster
 from sevengate.cli.go import switch
+from sevengate.cli.metering import metering_options, take_metering
 from sevengate.cli.names import object_name, prefix
 from sevengate.cli.serving import adding
 from sevengate.settings import Options
@@ -63,15 +64,17 @@ _GATE: Final = (
 
 def gate_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags that say what is served."""
-    return adding((*_GATE, cluster_options), command)
+    return adding((*_GATE, metering_options, cluster_options), command)
 
 
 def take_gate(flags: dict[str, Any]) -> dict[str, Any]:
     """Give the fields of GateOptions that flags make, and all other flags as they are."""
     grace = Grace(flags.pop("shutdown_grace_period"), flags.pop("post_shutdown_grace_period", 0.0))
+    metering = take_metering(flags)
     compiled = {name: flags.pop(name) for name in Options.__struct_fields__ if name in flags}
     paths = (*flags.pop("manifests"), *flags.pop("more"))
     cluster = take_cluster(flags, is_default=not paths)
     if bool(paths) == bool(cluster):
         raise click.UsageError("name either --manifests or a cluster: --in-cluster, --kubeconfig or --apiserver-host")
-    return {"manifests": paths, "cluster": cluster, "options": Options(**compiled), "grace": grace, **flags}
+    options = Options(metering=metering, **compiled)
+    return {"manifests": paths, "cluster": cluster, "options": options, "grace": grace, **flags}

@@ -87,6 +87,11 @@ class Publisher:
         except TimeoutError:
             log.warning("the API server did not answer in time; statuses and lease stay as they are")
 
+    @property
+    def is_leader(self) -> bool:
+        """Whether this controller may write."""
+        return self._is_leader()
+
     def _is_leader(self) -> bool:
         return self._options.disable_leader_election or self._election.is_leader
 

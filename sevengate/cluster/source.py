@@ -7,6 +7,7 @@ being served. An object that two Selections hold is gone only when neither holds
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final, NamedTuple
 
@@ -24,11 +25,15 @@ BURST: Final = 0.005
 
 
 class ClusterState(NamedTuple):
-    """What the cluster wishes, how it differs from the state before, and what was wrong with reading it."""
+    """What the cluster wishes, how it differs from the state before, and what was wrong with reading it.
+
+    `since` is when the first of the changes arrived, by time.monotonic().
+    """
 
     snapshot: Snapshot
     changes: Changes
     diagnostics: tuple[Diagnostic, ...]
+    since: float
 
 
 class _Running(NamedTuple):
@@ -55,6 +60,7 @@ class _Source:
         self._snapshot = Snapshot()
         self._changes = Changes()
         self._pending: list[Event] = []
+        self._since: float | None = None
         self._came = asyncio.Event()
         self._was_complete = False
         # Kinds of which something that is required was refused from the start.
@@ -71,8 +77,9 @@ class _Source:
             self._start_and_stop()
             if self._is_complete():
                 changes, self._changes = self._changes, Changes()
+                since, self._since = self._since or time.monotonic(), None
                 complaints = (found for one in self._running.values() for found in one.reflector.diagnostics)
-                return ClusterState(self._snapshot, changes, tuple(dict.fromkeys(complaints)))
+                return ClusterState(self._snapshot, changes, tuple(dict.fromkeys(complaints)), since)
 
     async def close(self) -> None:
         """End all reflectors."""
@@ -103,6 +110,7 @@ class _Source:
 
     def _start(self, selection: Selection) -> None:
         def deliver(events: Sequence[Event]) -> None:
+            self._since = self._since or time.monotonic()
             self._pending += (event for event in events if not self._is_held_elsewhere(event, selection))
             self._came.set()
 

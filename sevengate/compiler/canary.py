@@ -71,7 +71,8 @@ class _Division:
         """Give the route for everybody else."""
         rest = asked.weight_total - asked.weight
         shares = (WeightedBackend(primary.name, rest), WeightedBackend(canary.name, asked.weight))
-        return msgspec.structs.replace(self._route, backends=tuple(share for share in shares if share.weight))
+        backends = tuple(share for share in shares if share.weight)
+        return msgspec.structs.replace(self._route, backends=backends, canary=canary.name)
 
     def _always_and_never(self, suffix: str, source: ValueSource, name: str) -> Iterator[Route]:
         yield _when(self._canary, suffix, ValueMatch(source, name, ValueKind.EXACT, "always"))
@@ -92,6 +93,8 @@ def _to_canary(route: Route, canary: Claim, balance: Balance) -> Route:
         source=source_of(canary),
         backends=(WeightedBackend(backend.name),) if backend else (),
         policies=msgspec.structs.replace(route.policies, balance=balance),
+        canary=backend.name if backend else "",
+        counts_for=route.source,
     )
 
 

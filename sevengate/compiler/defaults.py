@@ -49,6 +49,7 @@ def read_defaults(snapshot: Snapshot, options: Options, certificates: Certificat
     config_map = _reference("ConfigMap", options.configmap)
     of_settings, of_certificate = Report(), Report()
     settings = _settings(snapshot, options.configmap, Where(config_map), of_settings)
+    settings = msgspec.structs.replace(settings, metering=options.metering)
     secret = _reference("Secret", options.default_ssl_certificate)
     key_pair = _key_pair(certificates, options.default_ssl_certificate, now, of_certificate)
     said = {config_map: of_settings.done(), secret: of_certificate.done()}

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from sevengate.nginx.usage import Usage
 from sevengate.routing.policies import Profile
 from sevengate.settings import Settings
 
@@ -57,6 +58,10 @@ class Supervision(Protocol):
 
     async def standing(self) -> Standing:
         """Say how it stands."""
+        ...
+
+    async def usage(self) -> Usage:
+        """Say what NGINX's processes use."""
         ...
 
     async def configure(self, blueprint: Blueprint) -> Standing:

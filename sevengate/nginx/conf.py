@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:=*@%+,~-]+")
 _VARIABLE = re.compile(r"\$(?:\{[a-z0-9_]+\}|[a-z0-9_]+)", re.IGNORECASE)
 _LUA_CALL = re.compile(
     r"""require\("[a-z0-9_.]+"\)\.[a-z0-9_]+\(      # a function of a module
-        (?: (?:"[\w./:-]*"|\d+) (?: ,[ ](?:"[\w./:-]*"|\d+) )* )?\)  # plain arguments, which cannot end the block""",
+        (?: (?:"[\w./:+-]*"|\d+) (?: ,[ ](?:"[\w./:+-]*"|\d+) )* )?\)  # plain arguments, which cannot end the block""",
     re.ASCII | re.VERBOSE,
 )
 #: What NGINX undoes inside a quoted argument (ngx_conf_read_token); every other byte stands for itself.

@@ -7,7 +7,7 @@ memory, wait for NGINX) is left to dataplane.py. A round trip of a small push co
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -54,6 +54,7 @@ class State(msgspec.Struct, frozen=True):
     capacity: int
     conf: str = ""
     decoded: int = 0
+    uncounted: int = 0
 
 
 class Digests(msgspec.Struct, frozen=True):
@@ -110,6 +111,28 @@ class ControlClient:
         """Ask what NGINX holds."""
         return await self._ask("GET", "/v1/digests", Digests)
 
+    async def connections(self) -> str:
+        """Ask for NGINX's own numbers of connections and requests, as stub_status says them."""
+        status, said = await self._reach("GET", "/v1/connections", None)
+        if status != 200:
+            raise _refused(status, said)
+        return said.decode()
+
+    async def series(self, family: str, name: str, labels: str) -> AsyncIterator[bytes]:
+        """Ask for the samples of a family of request metrics, under a name and with labels before all others.
+
+        They come as text in Prometheus' format, in pieces of any length: there may be very many.
+        """
+        query = {"family": family, "name": name, "labels": labels}
+        try:
+            async with self._connected().get("http://control/v1/series", params=query) as response:
+                if response.status != 200:
+                    raise _refused(response.status, await response.read())
+                async for piece in response.content.iter_any():
+                    yield piece
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(error) from error
+
     async def push(self, documents: Iterable[Document], commit: Commit) -> Pushed:
         """Push documents and make `commit` live; raise StaleError or MemoryFullError, and nothing has changed."""
         held: list[Document] = []
@@ -130,13 +153,19 @@ class ControlClient:
         return await self._ask("POST", "/v1/push", Pushed, body)
 
     async def _ask(self, method: str, path: str, answer: type[_Answer], body: bytes | None = None) -> _Answer:
-        try:
-            status, said = await self._exchange(method, path, body)
-        except (aiohttp.ClientError, OSError) as error:
-            raise UnreachableError(f"{self._path}: {str(error) or type(error).__name__}") from error
+        status, said = await self._reach(method, path, body)
         if status == 200:
             return msgspec.json.decode(said, type=answer)
         raise _refused(status, said)
+
+    async def _reach(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        try:
+            return await self._exchange(method, path, body)
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        return UnreachableError(f"{self._path}: {str(error) or type(error).__name__}")
 
     async def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         try:
@@ -147,12 +176,15 @@ class ControlClient:
             return await self._send(method, path, body)
 
     async def _send(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path)), timeout=LIMIT)
         # aiohttp wants what is big as a stream, which it reads in a thread: dearer, so only then.
         sent = io.BytesIO(body) if body and len(body) > 1024 * 1024 else body
-        async with self._session.request(method, f"http://control{path}", data=sent) as response:
+        async with self._connected().request(method, f"http://control{path}", data=sent) as response:
             return response.status, await response.read()
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path)), timeout=LIMIT)
+        return self._session
 
 
 def _refused(status: int, said: bytes) -> ControlError:

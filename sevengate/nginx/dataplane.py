@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,7 @@ from sevengate.nginx.documents import (
     is_dns_name,
 )
 from sevengate.nginx.installation import NginxError
+from sevengate.nginx.instruments import Instruments
 from sevengate.nginx.ledger import LARGEST, Difference, Ledger, dictionary_size, is_tight
 from sevengate.nginx.process import ConfRejectedError
 from sevengate.nginx.resolve import Resolver
@@ -60,6 +61,8 @@ AWAY: Final = "the data plane is away"
 class Applied(msgspec.Struct, frozen=True):
     """What an apply did: the generation that is live, why NGINX reloaded, what was pushed (bytes of text), the seconds.
 
+    `reasons` are sentences for people, `causes` the same in few words, for counting.
+
     `problem` says why the table is not live; what was live before still is. `refused` names settings that are not in
     effect although the table is live, and says what NGINX has against them.
     """
@@ -67,12 +70,18 @@ class Applied(msgspec.Struct, frozen=True):
     generation: int
     reloaded: bool = False
     reasons: tuple[str, ...] = ()
+    causes: tuple[str, ...] = ()
     pushed: int = 0
     deleted: int = 0
     bytes: int = 0
     seconds: float = 0.0
     problem: str = ""
     refused: str = ""
+
+
+class _Reason(NamedTuple):
+    cause: str
+    text: str
 
 
 class DataPlane:
@@ -96,6 +105,7 @@ class DataPlane:
         self._fixed_dictionary = dictionary
         self._patient = patient
         self._control = ControlClient(supervisor.control)
+        self.instruments = Instruments(self._control, supervisor)
         self._resolver = resolver or Resolver()
         self._ledger = Ledger()
         self._standing: Standing | None = None  # as far as we know; None where we must ask
@@ -181,17 +191,17 @@ class DataPlane:
         running = (await self._known()).running
         if running and _defaults(settings) != _defaults(running.settings):
             changes = None
-        is_of_all = changes is None and not self._ledger.digests
         difference = self._difference(table, changes, settings)
         reasons = await self._configure(table, settings, difference.peak)
         if reasons or not self._ledger.digests:
-            difference = await self._difference_anew(table, settings, difference if is_of_all else None)
+            difference = await self._difference_anew(table, settings)
         if difference or self._unsure or not self.generation:
             difference = await self._push(difference, table, settings)
         return Applied(
             generation=self.generation,
             reloaded=bool(reasons),
-            reasons=reasons,
+            reasons=tuple(reason.text for reason in reasons),
+            causes=tuple(dict.fromkeys(reason.cause for reason in reasons)),
             pushed=len(difference.documents),
             deleted=len(difference.gone),
             bytes=difference.bytes,
@@ -203,14 +213,11 @@ class DataPlane:
             return self._ledger.whole(documents(table, defaults, addresses))
         return self._ledger.part(*changed_documents(table, changes, defaults, addresses))
 
-    async def _difference_anew(
-        self, table: RoutingTable, settings: Settings, of_all: Difference | None = None
-    ) -> Difference:
-        """Ask what NGINX holds and compare all with it; `of_all` is the difference to nothing, where it is known."""
+    async def _difference_anew(self, table: RoutingTable, settings: Settings) -> Difference:
         held = await self._control.digests()
         self.generation = held.generation
         self._ledger.replace(held.digests)
-        return of_all if of_all and not held.digests else self._difference(table, None, settings)
+        return self._difference(table, None, settings)
 
     async def _push(self, difference: Difference, table: RoutingTable, settings: Settings) -> Difference:
         for _ in range(PUSH_TRIES):
@@ -254,7 +261,7 @@ class DataPlane:
         self._standing = standing
         return standing
 
-    async def _configure(self, table: RoutingTable, settings: Settings, peak: int) -> tuple[str, ...]:
+    async def _configure(self, table: RoutingTable, settings: Settings, peak: int) -> tuple[_Reason, ...]:
         """Start or reload NGINX if its configuration must differ; give the reasons of a reload."""
         before = await self._known()
         wanted = self._blueprint(table, settings, peak, before.running)
@@ -382,15 +389,18 @@ def _differing(settings: Settings, others: Settings) -> list[str]:
     ]
 
 
-def _reasons(running: Blueprint, wanted: Blueprint) -> tuple[str, ...]:
-    """Say in words why one configuration must take another's place."""
+def _reasons(running: Blueprint, wanted: Blueprint) -> tuple[_Reason, ...]:
+    """Say why one configuration must take another's place."""
     profiles = sorted(profile.name for profile in wanted.profiles - running.profiles)
     return (
-        *(f"new Profile {name}" for name in profiles),
-        *(f"setting {name} changed" for name in _differing(running.settings, wanted.settings)),
+        *(_Reason("profile", f"new Profile {name}") for name in profiles),
         *(
-            (f"shared memory grown from {running.dictionary} to {wanted.dictionary} MiB",)
+            _Reason(f"setting {name}", f"setting {name} changed")
+            for name in _differing(running.settings, wanted.settings)
+        ),
+        *(
+            (_Reason("memory", f"shared memory grown from {running.dictionary} to {wanted.dictionary} MiB"),)
             if running.dictionary != wanted.dictionary
             else ()
         ),
-    ) or ("nginx.conf differs",)
+    ) or (_Reason("nginx.conf", "nginx.conf differs"),)

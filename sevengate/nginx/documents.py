@@ -30,6 +30,7 @@ from sevengate.routing.table import (
     Host,
     PathKind,
     Route,
+    RouteSource,
     RoutingTable,
     TableChanges,
     ValueMatch,
@@ -139,10 +140,7 @@ def host_document(host: Host, defaults: StaticDefaults) -> Document:
     """Give the document of a host: its routes in order, with their policies and sources by number (from 1)."""
     policies = _Numbered()
     sources = _Numbered()
-    routes = [
-        _route(route, policies.number(_policies(route.policies, defaults)), sources.number(_source(route)))
-        for route in host.routes
-    ]
+    routes = [_route(route, policies.number(_policies(route.policies, defaults)), sources) for route in host.routes]
     return _document(f"h:{host.name}", {"routes": routes, "policies": policies.values, "sources": sources.values})
 
 
@@ -185,13 +183,13 @@ def _document(name: str, value: dict[str, Any]) -> Document:
     return Document(name, hashlib.blake2b(text, digest_size=12).hexdigest(), text)
 
 
-def _route(route: Route, policies: int, source: int) -> dict[str, Any]:
+def _route(route: Route, policies: int, sources: _Numbered) -> dict[str, Any]:
     path = route.match.path
     value: dict[str, Any] = {
         "kind": path.kind,
         "path": path.place.value,
         "policies": policies,
-        "source": source,
+        "source": sources.number(_source(route.source)),
     }
     if route.match.method:
         value["method"] = route.match.method
@@ -203,6 +201,10 @@ def _route(route: Route, policies: int, source: int) -> dict[str, Any]:
         value["backends"] = [[share.backend, share.weight] for share in route.backends]
     if route.policies.balance.affinity:
         value["cookie_path"] = "/" if path.kind is PathKind.REGEX else path.value
+    if route.canary:
+        value["canary"] = route.canary
+    if route.counts_for:
+        value["counts_for"] = sources.number(_source(route.counts_for))
     return value
 
 
@@ -215,12 +217,12 @@ def _value_match(condition: ValueMatch) -> dict[str, Any]:
     }
 
 
-def _source(route: Route) -> dict[str, Any]:
+def _source(source: RouteSource) -> dict[str, Any]:
     return {
-        "namespace": route.source.object.namespace,
-        "ingress_name": route.source.object.name,
-        "service_name": route.source.service,
-        "service_port": route.source.port,
+        "namespace": source.object.namespace,
+        "ingress_name": source.object.name,
+        "service_name": source.service,
+        "service_port": source.port,
     }
 
 

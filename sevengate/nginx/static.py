@@ -12,9 +12,10 @@ from typing import Final
 
 import msgspec
 
+from sevengate.metrics import INHERITED, bound_text
 from sevengate.nginx.conf import Directive, Expr
 from sevengate.routing.policies import BackendProtocol, Profile
-from sevengate.settings import AccessLogFormat, Settings
+from sevengate.settings import AccessLogFormat, Metering, Settings
 
 #: Modules of Lua are named as the package is laid out, so one root serves Python and Lua.
 PHASES: Final = "sevengate.nginx.lua.phases"
@@ -24,6 +25,8 @@ CONTROL: Final = "sevengate.nginx.lua.control"
 CONTROL_BODY: Final = 4 * 1024 * 1024
 #: Parsed certificates that a worker keeps; each takes about 15 kB.
 CERTIFICATES_KEPT: Final = 10_000
+#: MiB for the labels of series, of which 65,536 can be; what is not used takes no memory.
+SERIES: Final = 64
 #: Steps of PCRE after which a user's pattern is given up: milliseconds, where a bad one would take years.
 REGEX_STEPS: Final = 100_000
 
@@ -112,7 +115,7 @@ def static_conf(settings: Settings, profiles: Iterable[Profile], place: Place) -
             _plain_server(settings, named, place),
             _tls_server(settings, named, place),
             _default_server(settings, place),
-            _control_server(place),
+            _control_server(place, counts=settings.metering.enabled),
         ),
     )
 
@@ -141,6 +144,7 @@ def _lua(settings: Settings, profiles: Iterable[Profile], place: Place) -> tuple
         "certificates_kept": CERTIFICATES_KEPT,
         "logs_backend": len(_logged(settings, ("proxy_upstream_name",))),
         "log_variables": "/".join(_logged(settings, LOG_VARIABLES)),
+        **_metering(settings.metering),
     }
     told = ", ".join(f'"{name}:{value}"' for name, value in arguments.items())
     dictionaries = {place.dictionary, place.previous_dictionary} - {0}
@@ -151,11 +155,33 @@ def _lua(settings: Settings, profiles: Iterable[Profile], place: Place) -> tuple
         _d("lua_shared_dict", "generations", "2m"),
         _d("lua_shared_dict", "turns", "4m"),
         _d("lua_shared_dict", "scores", "4m"),
+        *((_d("lua_shared_dict", "series", f"{SERIES}m"),) if settings.metering.enabled else ()),
         _d("lua_regex_match_limit", str(REGEX_STEPS)),
         _d("lua_regex_cache_max_entries", "8192"),
         _call("init_by_lua_block", f'require("{PHASES}").init({told})'),
         _call("init_worker_by_lua_block", f'require("{PHASES}").init_worker()'),
     )
+
+
+def _metering(metering: Metering) -> dict[str, str | int | float]:
+    if not metering.enabled:
+        return {"metrics": 0}
+    return {
+        "metrics": 1,
+        "metrics_per_host": int(metering.per_host),
+        "metrics_per_undefined_host": int(metering.per_undefined_host),
+        "status_classes": int(metering.status_classes),
+        "time_buckets": _bounds(metering.time_buckets),
+        "length_buckets": _bounds(metering.length_buckets),
+        "size_buckets": _bounds(metering.size_buckets),
+        "excluded": "/".join(name.removeprefix(INHERITED) for name in metering.excluded),
+        "series": metering.series,
+        "keep_series": metering.keep_seconds,
+    }
+
+
+def _bounds(bounds: Iterable[float]) -> str:
+    return "/".join(map(bound_text, bounds))
 
 
 def _dictionary(size: int) -> str:
@@ -416,6 +442,7 @@ def _plain_server(settings: Settings, profiles: Iterable[Profile], place: Place)
         "server",
         *(_d("listen", f"{address}:{place.http_port}", *listen) for address in place.addresses),
         _d("server_name", "_"),
+        *_counting(settings),
         *_locations(settings, profiles),
     )
 
@@ -437,12 +464,17 @@ def _tls_server(settings: Settings, profiles: Iterable[Profile], place: Place) -
         _d("server_name", "_"),
         _call("ssl_certificate_by_lua_block", f'require("{PHASES}").certificate()'),
         *((_d("add_header", "Strict-Transport-Security", _hsts(settings), "always"),) if settings.hsts else ()),
+        *_counting(settings),
         *_locations(settings, profiles),
     )
 
 
 def _shared_listen(settings: Settings) -> tuple[str, ...]:
     return ("default_server", *(("reuseport",) if settings.reuse_port else ()), "backlog=4096")
+
+
+def _counting(settings: Settings) -> tuple[Directive, ...]:
+    return (_call("log_by_lua_block", f'require("{PHASES}").log()'),) if settings.metering.enabled else ()
 
 
 def _locations(settings: Settings, profiles: Iterable[Profile]) -> tuple[Directive, ...]:
@@ -493,7 +525,7 @@ def _default_server(settings: Settings, place: Place) -> Directive:
     )
 
 
-def _control_server(place: Place) -> Directive:
+def _control_server(place: Place, *, counts: bool) -> Directive:
     def location(path: str, function: str) -> Directive:
         call = _call("content_by_lua_block", f'require("{CONTROL}").{function}()')
         return Directive("location", ("=", path), (call,))
@@ -509,6 +541,8 @@ def _control_server(place: Place) -> Directive:
         location("/v1/state", "state"),
         location("/v1/digests", "digests"),
         location("/v1/push", "push"),
+        *((location("/v1/series", "series"),) if counts else ()),
+        Directive("location", ("=", "/v1/connections"), (_d("stub_status"),)),
     )
 
 

@@ -22,6 +22,7 @@ from sevengate.nginx.installation import NginxError
 from sevengate.nginx.listening import AddressTakenError
 from sevengate.nginx.process import START_LIMIT, ConfRejectedError
 from sevengate.nginx.runtime import Runtime
+from sevengate.nginx.usage import Usage
 
 #: Bytes of a Blueprint: each Profile takes about a hundred.
 LARGEST: Final = 16 * 1024 * 1024
@@ -31,6 +32,7 @@ NEWS: Final = 60.0
 LIMIT: Final = aiohttp.ClientTimeout(total=3 * START_LIMIT + NEWS, connect=5)
 
 _PATH: Final = "/v1/standing"
+_USAGE: Final = "/v1/usage"
 #: Errors by the word under which they travel.
 _ERRORS: Final[dict[str, type[NginxError]]] = {
     "conf-rejected": ConfRejectedError,
@@ -72,7 +74,11 @@ async def serving(supervisor: Supervision, path: Path) -> AsyncIterator[None]:
         except NginxError as error:
             return _answer(_refusal(error), 422)
 
+    async def usage(_request: web.Request) -> web.Response:
+        return _answer(await supervisor.usage())
+
     application.router.add_get(_PATH, get)
+    application.router.add_get(_USAGE, usage)
     application.router.add_put(_PATH, put)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
@@ -110,6 +116,10 @@ class RemoteSupervisor:
         """Say how it stands; raise SupervisorAwayError if nobody answers."""
         return await self._ask("GET", {})
 
+    async def usage(self) -> Usage:
+        """Say what NGINX's processes use; raise SupervisorAwayError if nobody answers."""
+        return msgspec.json.decode(await self._reach("GET", _USAGE, {}), type=Usage)
+
     async def configure(self, blueprint: Blueprint) -> Standing:
         """Start or reload NGINX; raise NginxError as the supervisor did, or SupervisorAwayError."""
         return await self._ask("PUT", {}, _encode(blueprint))
@@ -128,21 +138,24 @@ class RemoteSupervisor:
             self._session = None
 
     async def _ask(self, method: str, query: dict[str, str], body: bytes | None = None) -> Standing:
+        return msgspec.json.decode(await self._reach(method, _PATH, query, body), type=Standing)
+
+    async def _reach(self, method: str, path: str, query: dict[str, str], body: bytes | None = None) -> bytes:
         try:
-            status, said = await self._exchange(method, query, body)
+            status, said = await self._exchange(method, path, query, body)
         except (aiohttp.ClientError, OSError) as error:
             why = "nothing is there" if not self._path.exists() else str(error) or type(error).__name__
             raise SupervisorAwayError(f"nobody answers at {self._path}: {why}") from error
         if status == 200:
-            return msgspec.json.decode(said, type=Standing)
+            return said
         raise _refused(status, said)
 
-    async def _exchange(self, method: str, query: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
+    async def _exchange(self, method: str, path: str, query: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
         if self._session is None:
             # A connection for each question: they are rare, and a kept one may be closed at any moment.
             connector = aiohttp.UnixConnector(str(self._path), force_close=True)
             self._session = aiohttp.ClientSession(connector=connector, timeout=LIMIT)
-        async with self._session.request(method, f"http://supervisor{_PATH}", params=query, data=body) as response:
+        async with self._session.request(method, f"http://supervisor{path}", params=query, data=body) as response:
             return response.status, await response.read()
 
 

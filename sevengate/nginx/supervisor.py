@@ -24,6 +24,7 @@ from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready
 from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.selfsigned import self_signed
 from sevengate.nginx.static import Place, static_conf
+from sevengate.nginx.usage import Usage, usage
 
 log = logging.getLogger("sevengate.nginx.supervisor")
 
@@ -80,6 +81,10 @@ class Supervisor:
     async def standing(self) -> Standing:
         """Say how it stands."""
         return self._standing
+
+    async def usage(self) -> Usage:
+        """Say what NGINX's processes use."""
+        return usage(self.process.pid) if self.process.running else Usage()
 
     async def news(self, incarnation: str) -> Standing:
         """Wait until the incarnation is another than the given one."""

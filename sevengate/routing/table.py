@@ -92,13 +92,19 @@ class RouteSource(Row):
 
 
 class Route(Row):
-    """One rule of a Host. `name` is unique in the table and stable; without backends it answers 503."""
+    """One rule of a Host. `name` is unique in the table and stable; without backends it answers 503.
+
+    `canary` names the Backend whose requests count as a canary's, and `counts_for` whose requests they are in metrics,
+    where that is not the source: those that a canary takes from its primary are still the primary's.
+    """
 
     name: str
     match: Match
     source: RouteSource
     backends: tuple[WeightedBackend, ...] = ()
     policies: Policies = NO_POLICIES
+    canary: str = ""
+    counts_for: RouteSource | None = None
 
 
 #: The name of the Host that serves requests for hosts that no other Host names.

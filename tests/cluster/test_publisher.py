@@ -32,7 +32,7 @@ class Gate:
         self._client = client
 
     async def follow(self) -> None:
-        async for snapshot, _, _ in source.watch(self._client, SCOPE, HASTY):
+        async for snapshot, _, _, _ in source.watch(self._client, SCOPE, HASTY):
             self.publisher.look_at(snapshot)
             ours = {key: True for key, one in snapshot.ingresses.items() if one.ingress_class_name == "nginx"}
             self.publisher.take(ours, self.complaints)

@@ -27,7 +27,7 @@ async def publishing(place: Place, client: Client) -> AsyncIterator[Publisher]:
     publisher = Publisher(client, options, "gate-1")
 
     async def follow() -> None:
-        async for snapshot, _, _ in source.watch(client, Scope(namespace=place.namespace), BRISK):
+        async for snapshot, _, _, _ in source.watch(client, Scope(namespace=place.namespace), BRISK):
             publisher.look_at(snapshot)
             publisher.take(dict.fromkeys(snapshot.ingresses, True), map(complaint, snapshot.ingresses))
 

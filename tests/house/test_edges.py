@@ -7,7 +7,18 @@ import pytest
 
 from tests.house.sources import LUA, PACKAGE, modules, shown, tree
 
-SPEAK_TO_NGINX = {"state.lua", "control.lua", "endpoints.lua", "metrics.lua", "tls.lua", "phases.lua"}
+SPEAK_TO_NGINX = {
+    *(
+        "control.lua",
+        "counters.lua",
+        "endpoints.lua",
+        "metrics.lua",
+        "phases.lua",
+        "series.lua",
+        "state.lua",
+        "tls.lua",
+    ),
+}
 COMMENT = re.compile(r"--\[\[.*?\]\]|--[^\n]*", re.DOTALL)
 NGX = re.compile(r"\bngx\b")
 

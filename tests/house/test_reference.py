@@ -6,6 +6,7 @@ import pytest
 
 from sevengate.annotations.catalogue import KNOWN
 from sevengate.diagnostics import CODES
+from sevengate.metrics import METRICS
 from sevengate.settings import SETTINGS, UNSUPPORTED
 from tools import reference
 
@@ -33,5 +34,5 @@ def test_a_check_says_what_is_stale(
 
 
 def test_every_name_that_is_known_is_documented() -> None:
-    pages = reference.annotations() + reference.settings() + reference.diagnostics()
-    assert [name for name in (*KNOWN, *SETTINGS, *UNSUPPORTED, *CODES) if f"`{name}`" not in pages] == []
+    pages = reference.annotations() + reference.settings() + reference.diagnostics() + reference.metrics()
+    assert [name for name in (*KNOWN, *SETTINGS, *UNSUPPORTED, *CODES, *METRICS) if f"`{name}`" not in pages] == []

@@ -125,6 +125,7 @@ def test_a_new_profile_reloads_and_says_so_once(gate: Live, shop: RoutingTable) 
 
     applied = gate.apply(with_profile)
     assert (applied.reloaded, applied.reasons) == (True, (f"new Profile {SMALL.name}",))
+    assert applied.causes == ("profile",)
     assert ask(gate.http_port, "shop.example", method="POST", body=b"x" * 10).status == 200
     assert ask(gate.http_port, "shop.example", method="POST", body=b"x" * 11).status == 413
     assert not gate.apply(with_profile).reloaded
@@ -140,6 +141,7 @@ def test_a_setting_that_nginx_conf_holds_reloads_and_is_named(gate: Live, shop: 
     gate.apply(shop)
     applied = gate.apply(shop, msgspec.structs.replace(QUIET, keep_alive=7))
     assert applied.reasons == ("setting keep-alive changed",)
+    assert applied.causes == ("setting keep-alive",)
     assert {served_by(gate, "shop.example") for _ in range(20)} == {"shop"}
 
 
@@ -229,6 +231,7 @@ def test_shared_memory_grows_with_the_objects(shop: RoutingTable, monkeypatch: p
         bigger = msgspec.structs.replace(shop, certificates=padded(40, 50_000))
         applied = gate.apply(bigger, changes=TableChanges(certificates=frozenset(bigger.certificates)))
         assert applied.reasons == ("shared memory grown from 1 to 8 MiB",)
+        assert applied.causes == ("memory",)
         assert applied.problem == ""
         assert served_by(gate, "shop.example") == "shop"
         assert gate.wait(gate.dataplane.state()).capacity == 8 * 1024 * 1024

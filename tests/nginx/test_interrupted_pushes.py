@@ -16,6 +16,7 @@ from sevengate.nginx.control import PART
 from sevengate.nginx.dataplane import Applied, DataPlane
 from sevengate.nginx.live import Live
 from sevengate.nginx.supervisor import Supervisor
+from sevengate.nginx.usage import Usage
 from sevengate.routing.table import Certificate, PrivateKey, RoutingTable
 from tests.backends import EchoBackends
 from tests.conftest import QUIET
@@ -35,6 +36,9 @@ class Behind:
 
     async def standing(self) -> Standing:
         return await self._supervisor.standing()
+
+    async def usage(self) -> Usage:
+        return await self._supervisor.usage()
 
     async def configure(self, blueprint: Blueprint) -> Standing:
         return await self._supervisor.configure(blueprint)

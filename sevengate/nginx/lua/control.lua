@@ -7,6 +7,7 @@
 -- taken back.
 
 local cjson = require "cjson.safe"
+local metrics = require "sevengate.nginx.lua.metrics"
 local state = require "sevengate.nginx.lua.state"
 
 local find = string.find
@@ -286,6 +287,7 @@ function _M.state()
         decoded = state.decoded,
         free = documents:free_space(),
         capacity = documents:capacity(),
+        uncounted = state.conf.metrics == 1 and metrics.uncounted() or 0,
     })
 end
 
@@ -300,6 +302,10 @@ function _M.digests()
     end
     return answer(200, { generation = generation(), digests = digests })
 end
+
+
+-- GET /v1/series
+_M.series = metrics.series
 
 
 return _M

@@ -10,6 +10,7 @@ local ffi = require "ffi"
 local endpoints = require "sevengate.nginx.lua.endpoints"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
 local balancer = require "sevengate.nginx.lua.balancer"
+local metrics = require "sevengate.nginx.lua.metrics"
 local request_id = require "sevengate.nginx.lua.request_id"
 local rewrite = require "sevengate.nginx.lua.policies.rewrite"
 local router = require "sevengate.nginx.lua.router"
@@ -56,6 +57,7 @@ local conf         -- what `init` was told
 local logs_backend -- whether the access log names the backend
 local logs_source  -- whether it names anything of whose wish the route is
 local names_requests -- whether requests without a name get one
+local counts       -- whether requests are counted
 local aside = {}   -- contexts of requests that went through ngx.exec, by number
 local asides = 0
 
@@ -79,9 +81,13 @@ function _M.init(...)
     conf.log_variables = split(conf.log_variables)
     logs_backend, logs_source = conf.logs_backend == 1, #conf.log_variables > 0
     names_requests = conf.generate_request_id == 1
+    counts = conf.metrics == 1
     state.init(conf)
     tls.init(conf)
     endpoints.init(conf)
+    if counts then
+        metrics.init(conf)
+    end
     -- The control server's functions too are loaded by the master: its workers may not be allowed to read this folder.
     require "sevengate.nginx.lua.control"
 end
@@ -94,6 +100,9 @@ function _M.init_worker()
     file:close()
     request_id.seed(bytes)
     math.randomseed(ngx.now() * 1000 + ngx.worker.pid())
+    if counts then
+        metrics.init_worker()
+    end
 end
 
 
@@ -334,9 +343,20 @@ local function pass(ctx)
 end
 
 
-local function serve_default()
+-- Lets the log phase know whose request it was, where no backend is asked.
+local function note(ctx)
+    if counts then
+        ngx.ctx = ctx
+    end
+end
+
+
+-- Serves what no route of a host takes; `index` is the host's, if it is known.
+local function serve_default(index)
+    local ctx = { backend = false, policies = state.default_policies(), group = index and index.group }
     local backend = state.default_backend()
     if not backend then
+        note(ctx)
         log_source("upstream-default-backend")
         if not state.is_filled() then
             return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
@@ -347,15 +367,21 @@ local function serve_default()
     local size = state.size(backend)
     log_source(backend.label)
     if size == 0 then
+        note(ctx)
         return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
     end
-    return pass({ backend = backend, policies = state.default_policies() })
+    ctx.backend = backend
+    return pass(ctx)
 end
 
 
 -- Serves a route that has policies, conditions or several backends.
 local function serve(route)
     local policies = route.policies
+    local ctx = { backend = false, policies = policies, route = route, group = route.group }
+    if policies.answers or policies.checks_body then
+        note(ctx)
+    end
     if policies.answers then
         log_source("", route.source)
         answered(policies)
@@ -365,10 +391,26 @@ local function serve(route)
     local size = backend and state.size(backend)
     log_source(backend and backend.label or "", route.source)
     if not backend or size == 0 then
+        note(ctx)
         return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
     end
 
-    return pass({ backend = backend, policies = policies, route = route })
+    ctx.backend = backend
+    return pass(ctx)
+end
+
+
+-- Leads a request to the one backend of its route, where nothing is asked for but that it is counted.
+local function serve_counted(group)
+    local backend = group.direct
+    local size = state.size(backend)
+    if logs_backend then
+        log_source(backend.label)
+    end
+    ngx.ctx = { backend = backend, policies = NO_POLICIES, group = group }
+    if size == 0 then
+        return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
+    end
 end
 
 
@@ -414,7 +456,7 @@ function _M.route()
     local index = state.host(host)
     local entry = index and router.match(index, var.uri, request)
     if not entry then
-        return serve_default()
+        return serve_default(index)
     end
 
     -- Most routes of most clusters lead to one backend and ask for nothing else: then the entry is the backend, and
@@ -423,6 +465,9 @@ function _M.route()
     if size == true or size == false then
         if entry.route then
             return serve(entry.route)
+        end
+        if entry.direct then
+            return serve_counted(entry)
         end
         size = state.size(entry)
     end
@@ -467,7 +512,16 @@ function _M.log_aside()
         if ctx and ctx.policies.algorithm == "ewma" then
             endpoints.learn()
         end
+        if counts then
+            metrics.count(ctx or {})
+        end
     end
+end
+
+
+-- log_by_lua of everything else, if requests are counted.
+function _M.log()
+    return metrics.count(ngx.ctx)
 end
 
 

@@ -10,6 +10,7 @@ local new_table = require "table.new"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
 local balancer = require "sevengate.nginx.lua.balancer"
 local router = require "sevengate.nginx.lua.router"
+local series = require "sevengate.nginx.lua.series"
 
 local ipairs = ipairs
 local max = math.max
@@ -147,6 +148,12 @@ function _M.entry(name, digest)
 end
 
 
+-- The digest of a document, or nil where there is none.
+function _M.digest(name)
+    return documents:get(name)
+end
+
+
 -- The text of a document, or nil. The pointer and the text are two entries; between two looks a commit may have
 -- replaced both, so a text that is gone is looked for once more.
 function _M.text(name)
@@ -197,7 +204,7 @@ end
 local function decoded(name, kept, key, build)
     local document = _M.document(name)
     if document then
-        kept[key] = build(document)
+        kept[key] = build(document, key)
         return kept[key]
     end
 
@@ -285,16 +292,31 @@ end
 -- Whether nothing but the path decides about a route, and nothing but one backend comes of it.
 local function is_direct(route)
     return route.backend and route.policies == NO_POLICIES and route.source == NO_SOURCE
-        and not route.method and not route.values
+        and not route.method and not route.values and not (route.group and route.canary)
 end
 
 
-local function built_route(route, document)
+-- Where the index leads for a direct route: to the backend itself, or to the group in which its requests are counted,
+-- which then knows the backend.
+local function direct(route)
+    local group = route.group
+    if not group then
+        return route.backend
+    end
+    group.direct = route.backend
+    return group
+end
+
+
+local function built_route(route, document, name)
     route.policies = document.policies[route.policies]
+    if _M.conf.metrics == 1 then
+        route.group = series.of_route(name, document.sources[route.counts_for or route.source], route.path)
+    end
     route.source = #_M.conf.log_variables > 0 and document.sources[route.source] or NO_SOURCE
     if route.backend then
         route.backend = backend_named(route.backend)
-        route.direct = is_direct(route) and route.backend
+        route.direct = is_direct(route) and direct(route)
     end
     for _, share in ipairs(route.backends or {}) do
         share[1] = backend_named(share[1])
@@ -302,14 +324,16 @@ local function built_route(route, document)
 end
 
 
-local function built_host(document)
+local function built_host(document, name)
     for at, policies in ipairs(document.policies) do
         document.policies[at] = shared_policies(policies)
     end
     for _, route in ipairs(document.routes) do
-        built_route(route, document)
+        built_route(route, document, name)
     end
-    return router.build(document.routes)
+    local index = router.build(document.routes)
+    index.group = _M.conf.metrics == 1 and series.of_nobody(name)
+    return index
 end
 
 

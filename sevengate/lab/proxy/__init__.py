@@ -1,1 +1,0 @@
-"""What makes Services of a lab reachable: kube-proxy, by NGINX's stream module."""
