@@ -12,6 +12,7 @@ import ctypes
 import logging
 import os
 import re
+import resource
 import signal
 from collections.abc import Awaitable, Callable, Iterable
 from typing import BinaryIO, Final
@@ -170,7 +171,7 @@ class NginxProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stderr=errors,
             start_new_session=True,
-            preexec_fn=lambda: _die_with(parent),
+            preexec_fn=lambda: _prepare(parent),
         )
 
     async def _read(self, pipe: BinaryIO) -> None:
@@ -242,8 +243,14 @@ def _reap(group: int) -> None:
             pass
 
 
-def _die_with(parent: int) -> None:
-    """Ask the kernel to stop this process when its parent dies (prctl(2), PR_SET_PDEATHSIG)."""
+def _prepare(parent: int) -> None:
+    """Let this process open as many files as it may, and die with its parent (prctl(2), PR_SET_PDEATHSIG).
+
+    Most systems begin with 1,024 files, of which each request that is passed on takes two, and leave it to the program
+    to ask for more.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
 import os
+import re
+import resource
 import signal
 import socket
 import subprocess
@@ -330,6 +332,24 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+def test_nginx_may_open_all_files_that_it_is_allowed(runtime: Runtime) -> None:
+    def limits(pid: int) -> tuple[int, int]:
+        found = re.search(r"Max open files +(\d+) +(\d+) ", Path(f"/proc/{pid}/limits").read_text())
+        assert found
+        return int(found[1]), int(found[2])
+
+    async def run() -> set[tuple[int, int]]:
+        async with running(runtime) as nginx:
+            return {limits(pid) for pid in nginx.workers()}
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        assert asyncio.run(run()) == {(hard, hard)}
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_nginx_does_not_survive_a_killed_parent(runtime: Runtime, tmp_path: Path) -> None:
