@@ -49,6 +49,10 @@ _SOCKET: Final = "NGINX is asked over a unix socket"
 _NO_PROFILER: Final = "there is no profiler of Go"
 _STANDARD_ERROR: Final = "logs go to standard error, and nowhere else"
 
+#: The areas of flags that ingress-nginx 1.15 has not, or not of its own.
+OLDER: Final = "Of older versions, and gone since"
+KLOG: Final = "klog"
+
 #: By area, in the order of docs/flags.md.
 FLAGS_BY_AREA: Final[dict[str, tuple[Flag, ...]]] = {
     "The API server, and what is watched": (
@@ -150,7 +154,15 @@ FLAGS_BY_AREA: Final[dict[str, tuple[Flag, ...]]] = {
         _idle("maxmind-retries-count", "1", _NO_GEOIP),
         _idle("maxmind-retries-timeout", "0s", _NO_GEOIP),
     ),
-    "klog": (
+    OLDER: (
+        _idle("enable-dynamic-certificates", "true", _PUSHED),
+        _idle("enable-dynamic-configuration", "true", _PUSHED),
+        _idle("sort-backends", "false", "the order of endpoints means nothing"),
+        _idle(
+            "force-namespace-isolation", "false", "an Ingress reaches Services and Secrets of its own namespace only"
+        ),
+    ),
+    KLOG: (
         Flag("v", "0"),
         _idle("add-dir-header", "false", "lines name the part of Sevengate that speaks"),
         _idle("alsologtostderr", "false", _STANDARD_ERROR),
