@@ -9,14 +9,23 @@ from typing import Final
 
 import click
 
-from bench import admission, compiling, endpoint_change, handshakes, ingress_change, memory, routing
+from bench import (
+    admission,
+    compiling,
+    endpoint_change,
+    from_api_server,
+    handshakes,
+    ingress_change,
+    memory,
+    routing,
+)
 from bench.answers import README, Answer, Result, keep, readme, table, this_machine
 from bench.scale import FULL, QUICK
 
 #: The questions, in the order of README.md.
 QUESTIONS: Final[dict[str, ModuleType]] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (routing, compiling, ingress_change, endpoint_change, handshakes, memory, admission)
+    for module in (routing, compiling, ingress_change, endpoint_change, handshakes, memory, admission, from_api_server)
 }
 
 

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-debian_packages=(nginx libnginx-mod-http-lua lua-resty-core lua-resty-lrucache lua-cjson curl "$@")
+debian_packages=(nginx libnginx-mod-http-lua lua-resty-core lua-resty-lrucache lua-cjson libnginx-mod-stream curl "$@")
 stamp=.venv/.installed
 
 say() { echo "setup: $*"; }

@@ -7,6 +7,7 @@ changes, which come every second and must not make anybody read an Ingress. Fiel
 EndpointSlice v1.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
@@ -22,6 +23,9 @@ from sevengate.routing.table import Backend, Endpoint
 _TCP: Final = "TCP"
 _FQDN: Final = "FQDN"
 _HEADLESS: Final = "None"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+# What nearly all addresses are; ipaddress takes ten times as long to say so.
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 
 # How an Ingress may name a Service's port, best first. Kubernetes knows the first two; the third is ingress-nginx's.
 _WAYS_TO_NAME_A_PORT: Final[tuple[Callable[[ServicePort], str], ...]] = (
@@ -194,6 +198,8 @@ def _port_number(ports: tuple[EndpointPort, ...], wanted: ServicePort) -> int:
 
 
 def _ip_text(text: str) -> str:
+    if _IPV4.fullmatch(text):
+        return text
     address = _parse_ip(text)
     return str(address) if address is not None else ""
 

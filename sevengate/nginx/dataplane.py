@@ -191,10 +191,11 @@ class DataPlane:
         running = (await self._known()).running
         if running and _defaults(settings) != _defaults(running.settings):
             changes = None
+        is_of_all = changes is None and not self._ledger.digests
         difference = self._difference(table, changes, settings)
         reasons = await self._configure(table, settings, difference.peak)
         if reasons or not self._ledger.digests:
-            difference = await self._difference_anew(table, settings)
+            difference = await self._difference_anew(table, settings, difference if is_of_all else None)
         if difference or self._unsure or not self.generation:
             difference = await self._push(difference, table, settings)
         return Applied(
@@ -213,11 +214,14 @@ class DataPlane:
             return self._ledger.whole(documents(table, defaults, addresses))
         return self._ledger.part(*changed_documents(table, changes, defaults, addresses))
 
-    async def _difference_anew(self, table: RoutingTable, settings: Settings) -> Difference:
+    async def _difference_anew(
+        self, table: RoutingTable, settings: Settings, of_all: Difference | None = None
+    ) -> Difference:
+        """Ask what NGINX holds and compare all with it; `of_all` is the difference to nothing, where it is known."""
         held = await self._control.digests()
         self.generation = held.generation
         self._ledger.replace(held.digests)
-        return self._difference(table, None, settings)
+        return of_all if of_all and not held.digests else self._difference(table, None, settings)
 
     async def _push(self, difference: Difference, table: RoutingTable, settings: Settings) -> Difference:
         for _ in range(PUSH_TRIES):

@@ -40,9 +40,9 @@ class Runtime:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.temporary.mkdir(exist_ok=True)
             self.private.mkdir(exist_ok=True)
-            if self.directory.stat().st_uid == os.geteuid():  # a volume that is mounted there is root's
-                self.directory.chmod(0o711)
-            self.temporary.chmod(0o711)
+            for folder in (self.directory, self.temporary):
+                if folder.stat().st_uid == os.geteuid():  # a volume that is mounted there is root's
+                    folder.chmod(0o711)
             self.private.chmod(0o700)
 
     def claim(self) -> None:

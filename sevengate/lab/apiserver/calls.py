@@ -44,9 +44,10 @@ class Call(msgspec.Struct):
 
     @property
     def attributes(self) -> Attributes:
-        """What has to be allowed."""
+        """What has to be allowed; whoever lists or watches one object by its name is allowed by that name, too."""
         resource = self.resource
-        return Attributes(self.verb, resource.group, resource.plural, self.subresource, self.namespace, self.name)
+        name = self.name or (self.selector().name if self.verb in {"list", "watch"} else "")
+        return Attributes(self.verb, resource.group, resource.plural, self.subresource, self.namespace, name)
 
     @property
     def is_dry_run(self) -> bool:

@@ -44,6 +44,12 @@ class Selector(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.labels or self.fields)
 
+    @property
+    def name(self) -> str:
+        """The only name that an object can have to be selected, "" if it may be any."""
+        names = (one.values for one in self.fields if (one.key, one.operator) == ("metadata.name", "in"))
+        return next((name for values in names for name in values), "")
+
     def matches(self, thing: Object) -> bool:
         """Say whether an object is selected."""
         metadata = thing.get("metadata", {})

@@ -17,6 +17,7 @@ import aiohttp
 import msgspec
 
 from sevengate.cluster.authority import Pair
+from sevengate.lab.addresses import LOOPBACK, Plan
 from sevengate.lab.apiserver.api import Api
 from sevengate.lab.apiserver.running import OWNER, RunningApi, serving_api
 
@@ -154,13 +155,15 @@ def _in_lab_of(make: Callable[[], Api], scenario: Scenario) -> Callable[[], None
 
 
 @contextmanager
-def in_thread(*, legacy_apis: bool = False, beside: Beside | None = None) -> Iterator[RunningApi]:
+def in_thread(
+    *, legacy_apis: bool = False, plan: Plan = LOOPBACK, beside: Beside | None = None
+) -> Iterator[RunningApi]:
     """Serve from a thread, for tests that wait for other programs; `beside` runs there too until the end."""
     started: Future[RunningApi] = Future()
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with serving_api(api=Api(legacy_apis=legacy_apis)) as running:
+        async with serving_api(api=Api(plan=plan, legacy_apis=legacy_apis)) as running:
             task = asyncio.ensure_future(beside(running)) if beside else None
             started.set_result(running)
             await stop.wait()

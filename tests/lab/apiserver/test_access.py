@@ -55,6 +55,19 @@ async def test_a_service_account_may_do_what_its_roles_say_where_they_say_it(lab
 
 
 @in_lab
+async def test_a_rule_for_a_name_lets_that_one_be_listed_and_no_other(lab: Lab) -> None:
+    await lab.create(ACCOUNTS, {"metadata": {"name": "bob"}})
+    await lab.create(CONFIG_MAPS, config_map("a"))
+    await lab.create(f"{RBAC}/namespaces/default/roles", role({**READ, "resourceNames": ["a"]}))
+    await lab.create(f"{RBAC}/namespaces/default/rolebindings", binding({"kind": "ServiceAccount", "name": "bob"}))
+    async with connected(lab.running, token=await token_of(lab, "bob")) as bob:
+        listed = await bob.get(CONFIG_MAPS, fieldSelector="metadata.name=a")
+        assert [one["metadata"]["name"] for one in listed.body["items"]] == ["a"]
+        for selector in ("metadata.name=b", "metadata.name!=a", "metadata.namespace=default", ""):
+            assert (await bob.get(CONFIG_MAPS, fieldSelector=selector)).code == 403
+
+
+@in_lab
 async def test_a_token_ends_with_its_account(lab: Lab) -> None:
     await lab.create(ACCOUNTS, {"metadata": {"name": "bob"}})
     async with connected(lab.running, token=await token_of(lab, "bob")) as bob:

@@ -1,5 +1,6 @@
 """A lab's API server with nodes, in a thread, and real kubectl for it."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from sevengate.cluster.client import Client
 from sevengate.lab.addresses import Plan
 from sevengate.lab.apiserver.running import RunningApi
 from sevengate.lab.kubelet import kubelet
+from sevengate.lab.proxy import proxy
 from tests.lab.apiserver.serving import in_thread
 from tests.lab.clients import access_to
 from tests.lab.plans import own_plan
@@ -35,6 +37,8 @@ class Nodes:
         self.folder = folder
         self._home = folder / "home"
         self._home.mkdir()
+        #: What is left of the lab's files after its end.
+        self.left: list[str] = []
         (self._home / "kubeconfig").write_text(running.kubeconfig(), encoding="utf-8")
 
     def command(self, *words: str) -> list[str]:
@@ -119,15 +123,23 @@ def waits_for(*reasons: str) -> Callable[[Object], bool]:
 
 
 @contextmanager
-def running_nodes() -> Iterator[Nodes]:
-    """Run an API server and the kubelet of a plan's nodes."""
+def running_nodes(*, has_proxy: bool = False) -> Iterator[Nodes]:
+    """Run an API server and the kubelet of a plan's nodes; with `has_proxy`, Services are reached as well."""
     with own_plan() as plan, tempfile.TemporaryDirectory() as name:
 
         async def beside(running: RunningApi) -> None:
-            async with Client(access_to(running)) as client:
-                await kubelet.run(client, plan, Path(name, "kubelet"))
+            async with Client(access_to(running)) as client, asyncio.TaskGroup() as tasks:
+                tasks.create_task(kubelet.run(client, plan, Path(name, "kubelet")))
+                if has_proxy:
+                    tasks.create_task(proxy.run(client, plan, Path(name, "proxy")))
 
-        with in_thread(beside=beside) as running:
+        with in_thread(plan=plan, beside=beside) as running:
             nodes = Nodes(running, plan, Path(name))
             nodes.until_true(lambda: nodes.kubectl("get", "nodes", "--no-headers").count("Ready") == 3)
             yield nodes
+        nodes.left = [path.name for path in Path(name).iterdir() if path.name != "home"]
+
+
+def noted(folder: Path) -> list[int]:
+    """Give the processes that a kubelet has noted in its folder."""
+    return [int(note.name) for note in (folder / "processes").glob("[0-9]*")]
