@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
@@ -259,7 +260,7 @@ def _stamp(file: str) -> Stamp | None:
 
 def read(file: str) -> Manifest:
     """Read one file whole."""
-    return _manifest(file, lambda: _bytes(file))
+    return _manifest(file, partial(_bytes, file))
 
 
 def _from_stdin(stdin: TextIO) -> Manifest:
@@ -268,6 +269,21 @@ def _from_stdin(stdin: TextIO) -> Manifest:
 
 def _manifest(file: str, read_text: Callable[[], bytes | str]) -> Manifest:
     report = Report()
+    text = _text(file, read_text, report)
+    return Manifest(file, (), report.done()) if text is None else manifest.read(text, file)
+
+
+def texts(paths: Sequence[str], stdin: TextIO, report: Report) -> Iterator[tuple[str, str]]:
+    """Give name and text of each file that the paths name; what cannot be read is told to the report."""
+    found = find(paths)
+    report.extend(found.diagnostics)
+    readers: list[tuple[str, Callable[[], bytes | str]]] = [(file, partial(_bytes, file)) for file in found.files]
+    for file, read_text in [*readers, *([("<stdin>", stdin.read)] if STDIN in paths else [])]:
+        if (text := _text(file, read_text, report)) is not None:
+            yield file, text
+
+
+def _text(file: str, read_text: Callable[[], bytes | str], report: Report) -> str | None:
     try:
         content = read_text()
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
@@ -278,10 +294,10 @@ def _manifest(file: str, read_text: Callable[[], bytes | str]) -> Manifest:
         _say_unreadable(file, getattr(error, "strerror", None) or str(error), report)
     else:
         if len(content) <= MAX_BYTES:
-            return manifest.read(text, file)
+            return text
         message = f"The file is larger than {MAX_BYTES} bytes"
         report.error("manifest/too-large", Where(origin=Origin(file, 1)), message)
-    return Manifest(file, (), report.done())
+    return None
 
 
 def _bytes(file: str) -> bytes:

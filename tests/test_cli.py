@@ -349,6 +349,41 @@ def test_a_file_that_holds_no_expectations_is_refused(content: bytes, folder: Pa
     assert result.stderr.startswith("expect.yaml:")
 
 
+# --- flags that decide what is compiled
+
+CLASSLESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: plain, annotations: {own.example/permanent-redirect: "https://else.example/"}}
+spec:
+  rules:
+    - host: plain.example
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: shop, port: {number: 80}}}}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {force-ssl-redirect: "yes"}
+"""
+AS_SERVED = ("--watch-ingress-without-class", "--annotations-prefix=own.example", "--configmap", "default/settings")
+
+
+def test_a_question_gets_the_answer_of_a_gate_with_the_same_flags(folder: Path) -> None:
+    (folder / "plain.yaml").write_text(CLASSLESS, encoding="utf-8")
+    expectation = {"request": {"url": "http://plain.example/"}, "expect": {"location": "https://else.example/"}}
+    (folder / "expect.yaml").write_text(json.dumps([expectation]), encoding="utf-8")
+    asked = ("explain", ".", "http://plain.example/")
+    assert "404" in sevengate(*asked).stdout
+    assert "is redirected to https://else.example/ (301)" in sevengate(*asked, *AS_SERVED).stdout
+    assert "host plain.example" in sevengate("routes", ".", *AS_SERVED).stdout
+    assert sevengate("test", ".", "--expect", "expect.yaml").exit_code == 1
+    assert sevengate("test", ".", "--expect", "expect.yaml", "--live", *AS_SERVED).exit_code == 0
+    checked = sevengate("check", ".", *AS_SERVED)
+    assert "plain.yaml:12: error: force-ssl-redirect" in checked.stdout
+    assert "ingress/no-class" not in checked.stdout
+    assert sevengate("nginx-conf", ".", "--configmap", "settings").exit_code == 2
+
+
 # --- the rest
 
 

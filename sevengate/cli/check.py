@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import click
 
+from sevengate.cli.compiled import compiled_options, take_compiled
 from sevengate.cli.fixing import fix as fix_files
+from sevengate.cli.go import GoCommand
 from sevengate.cli.manifests import Finding, read, summary
 from sevengate.cli.output import Status, output_option, paths_argument, remark, say, say_json
 from sevengate.diagnostics import ObjectRef, Severity
@@ -21,16 +23,17 @@ _DIFF_KINDS: Final = {"+": "good", "-": "error", "@": "notice"}
 _ABOUT_FIXING: Final = frozenset({"manifest/not-rewritten", "manifest/class-annotation"})
 
 
-@click.command()
+@click.command(cls=GoCommand)
 @paths_argument
 @click.option(
     "--fix", is_flag=True, help="Rewrite Ingresses of old API versions to networking.k8s.io/v1 in their files first."
 )
+@compiled_options
 @output_option
-def check(paths: tuple[str, ...], fix: bool, output: str) -> None:
+def check(paths: tuple[str, ...], fix: bool, output: str, **compiled: Any) -> None:
     """Say what is wrong with manifests. Exits with 1 if there are errors; warnings and notices are no errors."""
     left = _fixed(paths, is_shown=output == "text") if fix else ()
-    findings = (*left, *read(paths).findings)
+    findings = (*left, *read(paths, take_compiled(compiled)).findings)
     if output == "json":
         say_json([plain_finding(finding) for finding in findings])
     else:

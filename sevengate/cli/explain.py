@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from sevengate.cli.check import plain_object
+from sevengate.cli.compiled import compiled_options, take_compiled
+from sevengate.cli.go import GoCommand
 from sevengate.cli.manifests import Reading, read_for_answer
 from sevengate.cli.output import Status, output_option, paths_argument, remark, say, say_json
 from sevengate.cli.time_limit import TooSlowError, time_limit
@@ -20,20 +22,22 @@ from sevengate.routing.table import Route
 from sevengate.routing.text import aligned, backends_text, host_text, match_text
 
 
-@click.command()
+@click.command(cls=GoCommand)
 @paths_argument
 @click.argument("url", metavar="URL")
 @click.option("-X", "--request", "method", default="GET", show_default=True, help="The request's method.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; may be repeated.")
 @click.option("--client-ip", default="127.0.0.1", show_default=True, help="The address that the request comes from.")
+@compiled_options
 @output_option
 def explain(paths: tuple[str, ...], url: str, output: str, **asked: Any) -> None:
     """Say which rule serves URL, why it beat the runners-up, and what happens on the way.
 
     Exits with 1 if no rule serves it, and then names the rules that come nearest.
     """
+    options = take_compiled(asked)
     request = _request(url, **asked)
-    reading = read_for_answer(paths)
+    reading = read_for_answer(paths, options)
     explanation = _explanation(reading, request)
     if output == "json":
         say_json(plain_explanation(explanation))

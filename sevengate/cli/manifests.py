@@ -45,17 +45,17 @@ class Reading(msgspec.Struct, frozen=True):
         return sum(finding.diagnostic.severity is severity for finding in self.findings)
 
 
-def read(paths: Sequence[str], options: Options | None = None) -> Reading:
+def read(paths: Sequence[str], options: Options) -> Reading:
     """Read and compile manifests."""
     manifests = load(paths, stdin=sys.stdin)
-    compilation = compile_all(manifests.snapshot, options or Options(), datetime.now(UTC))
+    compilation = compile_all(manifests.snapshot, options, datetime.now(UTC))
     found = chain(manifests.diagnostics, *compilation.diagnostics.values())
     return Reading(compilation, _located(manifests, found))
 
 
-def read_for_answer(paths: Sequence[str]) -> Reading:
+def read_for_answer(paths: Sequence[str], options: Options) -> Reading:
     """Read and compile manifests for a command that is about something else, and remark on what is wrong with them."""
-    reading = read(paths)
+    reading = read(paths, options)
     if sum(reading.count(severity) for severity in (Severity.ERROR, Severity.WARNING)):
         remark(f"{summary(reading.findings)} in the manifests: sevengate check {' '.join(paths)}")
     return reading

@@ -9,7 +9,6 @@ from typing import Any, Final
 import click
 
 from sevengate.cli.go import switch
-from sevengate.cli.serving import adding
 from sevengate.metrics import REQUESTS, bound_text
 from sevengate.settings import Metering
 
@@ -69,7 +68,9 @@ _OPTIONS: Final = (
 
 def metering_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flags to a command."""
-    return adding(_OPTIONS, command)
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 def take_metering(flags: dict[str, Any]) -> Metering:

@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from sevengate.cli.compiled import compiled_options, take_compiled
+from sevengate.cli.go import GoCommand
 from sevengate.cli.manifests import read_for_answer
 from sevengate.cli.output import Status, paths_argument, remark
 from sevengate.nginx.conf import write
@@ -18,14 +21,15 @@ from sevengate.nginx.supervisor import place
 DIRECTORY = Path("/run/sevengate")
 
 
-@click.command("nginx-conf")
+@click.command("nginx-conf", cls=GoCommand)
 @paths_argument
-def nginx_conf(paths: tuple[str, ...]) -> None:
+@compiled_options
+def nginx_conf(paths: tuple[str, ...], **compiled: Any) -> None:
     """Print the nginx.conf that would run.
 
     Hosts, paths and endpoints are not in it: they are data, which `sevengate routes` shows.
     """
-    compilation = read_for_answer(paths).compilation
+    compilation = read_for_answer(paths, take_compiled(compiled)).compilation
     try:
         here = place(find_installation(), Runtime(DIRECTORY), Listen())
     except NginxMissingError as error:

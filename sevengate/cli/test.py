@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from sevengate.cli.compiled import compiled_options, take_compiled
 from sevengate.cli.expectations import BrokenExpectations, Case, read_cases
+from sevengate.cli.go import GoCommand
 from sevengate.cli.junit import junit_xml
 from sevengate.cli.manifests import read_for_answer
 from sevengate.cli.output import Status, output_option, paths_argument, remark, say, say_json
@@ -15,7 +17,7 @@ from sevengate.cli.verdicts import Verdict, judge
 from sevengate.routing.table import RoutingTable
 
 
-@click.command()
+@click.command(cls=GoCommand)
 @paths_argument
 @click.option(
     "--expect",
@@ -25,11 +27,13 @@ from sevengate.routing.table import RoutingTable
 )
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write the results as JUnit XML too.")
 @click.option("--live", is_flag=True, help="Send the requests through a real NGINX as well.")
+@compiled_options
 @output_option
 def test(paths: tuple[str, ...], expect: Path, junit: Path | None, output: str, **asked: Any) -> None:
     """Compare what becomes of requests with what is expected. Exits with 1 if an expectation is not met."""
     cases = _cases(expect)
-    verdicts = _verdicts(read_for_answer(paths).compilation.table, cases, live=asked["live"])
+    table = read_for_answer(paths, take_compiled(asked)).compilation.table
+    verdicts = _verdicts(table, cases, live=asked["live"])
     if junit:
         _write(junit, junit_xml(verdicts, str(expect)))
     if output == "json":

@@ -130,6 +130,24 @@ def test_a_lab_with_a_network_of_its_own_is_worked_with_from_inside(folder: Path
     assert run(folder, "exec", "--", sys.executable, "-c", inside).stdout == f"{folder / 'kubeconfig'}\n"
 
 
+def test_manifests_are_loaded_and_what_is_refused_is_told(
+    up: subprocess.Popen[str], folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "maps.yaml").write_text(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n---\napiVersion: v1\nkind: Nothing\n"
+    )
+    loaded = run(folder, "load", str(tmp_path / "maps.yaml"))
+    assert loaded.returncode == 1
+    assert loaded.stdout == f"{tmp_path / 'maps.yaml'}:5: error: the cluster serves no Nothing of v1\n"
+    assert loaded.stderr.startswith("1 object loaded in ")
+
+
+def test_a_file_that_cannot_be_read_loads_nothing(up: subprocess.Popen[str], folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("a: [")
+    refused = run(folder, "load", str(tmp_path / "broken.yaml"))
+    assert (refused.returncode, "Not YAML" in refused.stdout, refused.stderr) == (2, True, "")
+
+
 def test_without_a_lab_kubectl_is_told_so(tmp_path: Path) -> None:
     asked = CliRunner().invoke(lab, ["kubectl", "--folder", str(tmp_path / "none"), "get", "pods"])
     assert asked.exit_code == 3
