@@ -124,8 +124,10 @@ class CertificateUpkeep:
             return False
         except ForbiddenError as error:
             trouble = f"{error}; docs/admission.md names the RBAC rules"
-        except (ClusterError, msgspec.DecodeError) as error:
+        except (ClusterError, msgspec.DecodeError, ValueError) as error:
             trouble = str(error)
+        except Exception:
+            log.exception("a fault of our own; the certificate stays as it is")
         self._tell(trouble)
         return True
 
