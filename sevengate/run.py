@@ -164,6 +164,7 @@ class _Run:
         self._problem = self._refused = ""
         self._progress = Progress(options.options.controller_class, _election(options.cluster), self._leads)
         self.metrics = metrics_page(self._progress, dataplane.instruments, _controller(options))
+        self._is_first = True
 
     async def why_not_ready(self) -> str:
         """Give "" if what we read is served, or why it is not."""
@@ -245,6 +246,9 @@ class _Run:
                 f"generation {applied.generation} is live: {applied.pushed} documents pushed ({applied.bytes} bytes), "
                 f"{applied.deleted} deleted, {applied.seconds * 1000:.0f} ms"
             )
+        elif self._is_first and not applied.problem:
+            self._say(f"generation {applied.generation} is live already, as a controller before us left it")
+        self._is_first = self._is_first and bool(applied.problem)
 
     def _tell_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:
         found = dict.fromkeys(diagnostics)

@@ -51,10 +51,11 @@ def test_the_next_controller_takes_over_what_is_served_and_pushes_the_difference
     assert first.end() == 0
     assert pair.get("shop.example").json["name"] == "shop"
 
+    second = pair.controller(str(manifests), "--watch")
+    soon(lambda: second.said("generation 2 is live already, as a controller before us left it"))
     (manifests / "new.yaml").write_text(INGRESS.format(name="new", endpoint=backends.start("new")))
-    second = pair.controller(str(manifests))
     soon(lambda: pair.status_of("new.example") == 200)
-    soon(lambda: second.said("generation 2 is live: 2 documents pushed"))
+    soon(lambda: second.said("generation 3 is live: 2 documents pushed"))
     assert nginx_of(dataplane) == master
     assert dataplane.said("reload") == second.said("reload") == 0
 

@@ -7,6 +7,7 @@ configuration text, no file names to read or write. Who may come to the socket i
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -144,8 +145,7 @@ class RemoteSupervisor:
         try:
             status, said = await self._exchange(method, path, query, body)
         except (aiohttp.ClientError, OSError) as error:
-            why = "nothing is there" if not self._path.exists() else str(error) or type(error).__name__
-            raise SupervisorAwayError(f"nobody answers at {self._path}: {why}") from error
+            raise SupervisorAwayError(f"nobody answers at {self._path}: {_why(error)}") from error
         if status == 200:
             return said
         raise _refused(status, said)
@@ -157,6 +157,12 @@ class RemoteSupervisor:
             self._session = aiohttp.ClientSession(connector=connector, timeout=LIMIT)
         async with self._session.request(method, f"http://supervisor{path}", params=query, data=body) as response:
             return response.status, await response.read()
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
 
 
 def _refused(status: int, said: bytes) -> NginxError:

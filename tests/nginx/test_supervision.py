@@ -15,6 +15,7 @@ from sevengate.nginx.control import SupervisorAwayError
 from sevengate.nginx.installation import NginxError, find_installation
 from sevengate.nginx.listening import AddressTakenError, Listen
 from sevengate.nginx.process import ConfRejectedError
+from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.supervision import RemoteSupervisor, serving
 from sevengate.nginx.supervisor import Supervisor
 from sevengate.routing.policies import BackendProtocol, Profile
@@ -131,7 +132,7 @@ def test_what_is_no_blueprint_is_refused(directory: Path) -> None:
 def test_a_supervisor_that_is_away_is_said_to_be(directory: Path) -> None:
     async def scene() -> None:
         remote = RemoteSupervisor(directory)
-        with pytest.raises(SupervisorAwayError, match="nothing is there"):
+        with pytest.raises(SupervisorAwayError, match="No such file or directory"):
             await remote.standing()
         async with supervised(directory) as (_, asked):
             first = await asked.configure(BLUEPRINT)
@@ -154,6 +155,26 @@ def test_the_sockets_are_for_their_owner_only(directory: Path) -> None:
             assert folder.stat().st_uid == os.geteuid()
 
     asyncio.run(scene())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_volume_that_is_somebody_elses_is_left_as_it_is(directory: Path) -> None:
+    directory.mkdir()
+    directory.chmod(0o2777)
+    os.chown(directory, 65534, 65534)
+
+    async def scene() -> None:
+        async with supervised(directory) as (supervisor, _):
+            modes = [folder.stat().st_mode & 0o7777 for folder in (directory, supervisor.runtime.private)]
+            assert [oct(mode) for mode in modes] == ["0o2777", "0o700"]
+
+    asyncio.run(scene())
+
+
+def test_a_folder_that_cannot_be_written_is_named(directory: Path) -> None:
+    directory.touch()
+    with pytest.raises(NginxError, match=rf"cannot write {directory}/gate: Not a directory"):
+        Runtime(directory / "gate").make()
 
 
 def test_one_supervisor_works_in_a_directory(directory: Path) -> None:
