@@ -19,7 +19,7 @@ import msgspec
 from sevengate import __version__
 from sevengate.cluster.access import Access
 from sevengate.cluster.backoff import Backoff
-from sevengate.cluster.credentials import Credential
+from sevengate.cluster.credentials import Credential, read_bytes
 from sevengate.cluster.errors import (
     ApiError,
     ServerError,
@@ -75,6 +75,12 @@ class Client:
     def namespace(self) -> str:
         """The namespace we live in."""
         return self._access.namespace
+
+    @property
+    def authority(self) -> str:
+        """The certificates by which the server is trusted, in PEM; "" for those of the machine."""
+        trust = self._access.trust
+        return (read_bytes(trust.ca_file) if trust.ca_file else trust.ca).decode("ascii", errors="replace")
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(

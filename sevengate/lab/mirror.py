@@ -7,6 +7,7 @@ the mirror what came of them, so a controller that has created a pod never misse
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -19,6 +20,8 @@ from sevengate.cluster.reflector import Reflector, Timing
 from sevengate.cluster.resources import Resource, Selection
 from sevengate.diagnostics import Report, Where
 from sevengate.kube.snapshot import Deleted
+
+log = logging.getLogger("sevengate.lab")
 
 #: A Kubernetes object as plain data.
 Object = dict[str, Any]
@@ -100,7 +103,11 @@ class Mirror:
                 change = Change(key, self._objects.get(key), one)
                 self._objects[key] = one
             for heard in self._subscribers:
-                heard(change)
+                try:
+                    heard(change)
+                except Exception:
+                    # What one component stumbles over must not keep the others in the dark.
+                    log.exception("%s %s: a fault of our own", self.selection, change.key)
         if self._reflector.is_synced:
             self._synced.set()
 
@@ -117,6 +124,10 @@ class Index:
     def find(self, term: str) -> Iterator[Object]:
         """Give the objects that have a term."""
         return (self._objects[key] for key in tuple(self._keys.get(term, ())))
+
+    def count(self, term: str) -> int:
+        """Say how many objects have a term."""
+        return len(self._keys.get(term, ()))
 
     def _heard(self, change: Change) -> None:
         for term in set(self._terms(change.before)) if change.before else ():

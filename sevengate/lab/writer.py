@@ -70,8 +70,10 @@ class Writer:
             self._mirrors.learn_gone(resource, key_of(thing))
 
     def _learnt(self, resource: Resource, answer: bytes) -> Object:
-        self._mirrors.learn(resource, answer)
         thing: Object = msgspec.json.decode(answer)
+        # What comes of writing a Scale is a Scale.
+        if thing["kind"] == resource.kind:
+            self._mirrors.learn(resource, answer)
         return thing
 
 

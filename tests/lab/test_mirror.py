@@ -109,3 +109,18 @@ async def test_a_late_answer_to_a_write_does_not_bring_back_what_was_deleted_sin
         mirrors.learn(CONFIG_MAPS, late)
         await asyncio.sleep(0)
         assert "default/brief" not in mirror.objects
+
+
+@in_lab
+async def test_what_one_subscriber_stumbles_over_the_others_hear_of(lab: Lab) -> None:
+    async with component(lab.running) as (mirrors, _):
+        heard: list[str] = []
+
+        def stumble(change: Change) -> None:
+            raise KeyError(change.key)
+
+        mirror = mirrors.of(CONFIG_MAPS)
+        mirror.subscribe(stumble)
+        mirror.subscribe(lambda change: heard.append(change.key))
+        await lab.create(PATH, config_map("a"))
+        await until(lambda: heard == ["default/a"] and "default/a" in mirror.objects)

@@ -105,7 +105,7 @@ async def serving_api(address: str = "127.0.0.1", port: int = 0, api: Api | None
         server.api.announce(address, bound)
         yield RunningApi(server, authority, f"https://{address}:{bound}")
     finally:
-        server.cut_watches()
+        server.end_watches()
         await runner.cleanup()
 
 

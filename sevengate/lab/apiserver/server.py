@@ -50,7 +50,7 @@ class Server:
     def __init__(self, api: Api, kubelets: Kubelets) -> None:
         self.api = api
         self._kubelets = kubelets
-        self._watching: dict[int, web.BaseRequest] = {}
+        self._watching: dict[asyncio.Task[object], web.BaseRequest] = {}
         self._verbs: dict[str, Answer] = {
             "create": self._create,
             "delete": self._delete,
@@ -65,6 +65,12 @@ class Server:
         """Break the connection of every watch, as a network does."""
         for request in tuple(self._watching.values()):
             _break(request)
+
+    def end_watches(self) -> None:
+        """End every watch, because the server ends."""
+        self.cut_watches()
+        for task in self._watching:
+            task.cancel()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request."""
@@ -196,7 +202,9 @@ class Server:
         watch = Watch(self.api.storage, call, shower, self.api.clock)
         response = web.StreamResponse(headers={"Content-Type": JSON})
         await response.prepare(request)
-        self._watching[id(request)] = request
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs has one
+        self._watching[task] = request
         left = rule.cut_after if rule else None
         try:
             async for lines in watch.lines():
@@ -211,7 +219,7 @@ class Server:
         except ConnectionError:
             pass  # the client has gone, which is how watches end
         finally:
-            del self._watching[id(request)]
+            del self._watching[task]
         return response
 
 
