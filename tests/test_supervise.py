@@ -151,7 +151,7 @@ def test_draining_finishes_what_is_under_way_and_stays_ready(pair: Pair, manifes
     with socket.create_server(("127.0.0.1", 0)) as slow:
         endpoint = Endpoint("127.0.0.1", slow.getsockname()[1])
         (manifests / "slow.yaml").write_text(INGRESS.format(name="slow", endpoint=endpoint))
-        dataplane = pair.dataplane()
+        dataplane = pair.dataplane("--post-shutdown-grace-period", "3600")
         pair.controller(str(manifests))
         soon(pair.ready)
         answers: list[Answer] = []
@@ -165,6 +165,9 @@ def test_draining_finishes_what_is_under_way_and_stays_ready(pair: Pair, manifes
             assert [probe(pair.status, path) for path in ("/livez", "/readyz", "/balancerz")] == [200, 200, 503]
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nConnection: close\r\n\r\nfinished")
         client.join()
+        soon(lambda: nginx_of(dataplane) == 0)
+        assert probe(pair.status, "/livez") == 200
+        dataplane.process.terminate()
         assert dataplane.end() == 0
     assert [answer.body for answer in answers] == [b"finished"]
 

@@ -1,7 +1,6 @@
 """`sevengate nginx-conf`: the nginx.conf that would run, for those who want to read it."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,9 +15,7 @@ from sevengate.nginx.listening import Listen
 from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.static import static_conf
 from sevengate.nginx.supervisor import place
-
-#: Where NGINX would work; `sevengate run` makes a directory of its own.
-DIRECTORY = Path("/run/sevengate")
+from sevengate.supervise import DIRECTORY
 
 
 @click.command("nginx-conf", cls=GoCommand)

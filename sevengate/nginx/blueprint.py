@@ -6,7 +6,7 @@ Blueprint is typed values and never configuration text, so nobody who reaches th
 """
 
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,6 +29,13 @@ class Blueprint(msgspec.Struct, frozen=True):
     profiles: frozenset[Profile]
     dictionary: int
     previous_dictionary: int = 0
+
+
+class Reason(NamedTuple):
+    """Why NGINX must reload: in few words, for counting, and as a sentence."""
+
+    cause: str
+    text: str
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -71,3 +78,29 @@ class Supervision(Protocol):
     async def news(self, incarnation: str) -> Standing:
         """Wait until the incarnation is another than the given one."""
         ...
+
+
+def differing_keys(settings: Settings, others: Settings) -> list[str]:
+    """Name the keys of the ConfigMap whose values differ."""
+    return [
+        name.replace("_", "-")
+        for name in Settings.__struct_fields__
+        if getattr(settings, name) != getattr(others, name)
+    ]
+
+
+def reload_reasons(running: Blueprint, wanted: Blueprint) -> tuple[Reason, ...]:
+    """Say why one configuration must take another's place."""
+    profiles = sorted(profile.name for profile in wanted.profiles - running.profiles)
+    return (
+        *(Reason("profile", f"new Profile {name}") for name in profiles),
+        *(
+            Reason(f"setting {name}", f"setting {name} changed")
+            for name in differing_keys(running.settings, wanted.settings)
+        ),
+        *(
+            (Reason("memory", f"shared memory grown from {running.dictionary} to {wanted.dictionary} MiB"),)
+            if running.dictionary != wanted.dictionary
+            else ()
+        ),
+    ) or (Reason("nginx.conf", "nginx.conf differs"),)

@@ -13,11 +13,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
-from sevengate.nginx.blueprint import PROTOCOL, Blueprint, Standing, Supervision
+from sevengate.nginx.blueprint import PROTOCOL, Blueprint, Reason, Standing, Supervision, differing_keys, reload_reasons
 from sevengate.nginx.control import (
     Commit,
     ControlClient,
@@ -77,11 +77,6 @@ class Applied(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     problem: str = ""
     refused: str = ""
-
-
-class _Reason(NamedTuple):
-    cause: str
-    text: str
 
 
 class DataPlane:
@@ -156,7 +151,7 @@ class DataPlane:
 
     async def _try(self, table: RoutingTable, changes: TableChanges | None, settings: Settings) -> Applied:
         self._complete = False
-        first = not self._patient and self._standing is None
+        first = not self._patient and not self._tasks
         try:
             applied = await self._make_live_with_trusted(table, changes, settings)
         except (NginxError, ControlError) as error:
@@ -182,7 +177,7 @@ class DataPlane:
             if trusted == settings:
                 raise
             applied = await self._make_live(table, changes, trusted)
-            why = f"{', '.join(_differing(settings, trusted))}: {error}"
+            why = f"{', '.join(differing_keys(settings, trusted))}: {error}"
             # What is rejected stays so; what is in the way of the rest, such as a full disk, may go: so we try again.
             return msgspec.structs.replace(applied, **{"refused" if is_rejected else "problem": why})
 
@@ -193,16 +188,16 @@ class DataPlane:
             changes = None
         is_of_all = changes is None and not self._ledger.digests
         difference = self._difference(table, changes, settings)
-        reasons = await self._configure(table, settings, difference.peak)
-        if reasons or not self._ledger.digests:
+        why = await self._configure(table, settings, difference.peak)
+        if why or not self._ledger.digests:
             difference = await self._difference_anew(table, settings, difference if is_of_all else None)
         if difference or self._unsure or not self.generation:
             difference = await self._push(difference, table, settings)
         return Applied(
             generation=self.generation,
-            reloaded=bool(reasons),
-            reasons=tuple(reason.text for reason in reasons),
-            causes=tuple(dict.fromkeys(reason.cause for reason in reasons)),
+            reloaded=bool(why),
+            reasons=tuple(reason.text for reason in why),
+            causes=tuple(dict.fromkeys(reason.cause for reason in why)),
             pushed=len(difference.documents),
             deleted=len(difference.gone),
             bytes=difference.bytes,
@@ -265,7 +260,7 @@ class DataPlane:
         self._standing = standing
         return standing
 
-    async def _configure(self, table: RoutingTable, settings: Settings, peak: int) -> tuple[_Reason, ...]:
+    async def _configure(self, table: RoutingTable, settings: Settings, peak: int) -> tuple[Reason, ...]:
         """Start or reload NGINX if its configuration must differ; give the reasons of a reload."""
         before = await self._known()
         wanted = self._blueprint(table, settings, peak, before.running)
@@ -275,7 +270,7 @@ class DataPlane:
         if before.running is None or standing.reloads == before.reloads:
             return ()
         self.reloads += 1
-        return _reasons(before.running, wanted)
+        return reload_reasons(before.running, wanted)
 
     def _blueprint(self, table: RoutingTable, settings: Settings, peak: int, running: Blueprint | None) -> Blueprint:
         if running is None:
@@ -382,29 +377,3 @@ def _defaults(settings: Settings) -> StaticDefaults:
 def _trusted(settings: Settings, running: Settings | None) -> Settings:
     """Give settings to use where NGINX refuses these: the running ones, or defaults for what depends on the machine."""
     return running or msgspec.structs.replace(settings, **{name: getattr(Settings(), name) for name in OF_THE_MACHINE})
-
-
-def _differing(settings: Settings, others: Settings) -> list[str]:
-    """Name the keys of the ConfigMap whose values differ."""
-    return [
-        name.replace("_", "-")
-        for name in Settings.__struct_fields__
-        if getattr(settings, name) != getattr(others, name)
-    ]
-
-
-def _reasons(running: Blueprint, wanted: Blueprint) -> tuple[_Reason, ...]:
-    """Say why one configuration must take another's place."""
-    profiles = sorted(profile.name for profile in wanted.profiles - running.profiles)
-    return (
-        *(_Reason("profile", f"new Profile {name}") for name in profiles),
-        *(
-            _Reason(f"setting {name}", f"setting {name} changed")
-            for name in _differing(running.settings, wanted.settings)
-        ),
-        *(
-            (_Reason("memory", f"shared memory grown from {running.dictionary} to {wanted.dictionary} MiB"),)
-            if running.dictionary != wanted.dictionary
-            else ()
-        ),
-    ) or (_Reason("nginx.conf", "nginx.conf differs"),)

@@ -5,6 +5,7 @@ import signal
 import ssl
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import aiohttp
 import msgspec
@@ -12,12 +13,17 @@ import pytest
 
 from sevengate.diagnostics import ObjectRef
 from sevengate.nginx import ledger
+from sevengate.nginx.blueprint import PROTOCOL, Blueprint, Standing
 from sevengate.nginx.control import Commit, ControlClient, ControlError, Pushed, StaleError
+from sevengate.nginx.dataplane import Applied, DataPlane
 from sevengate.nginx.documents import Document
+from sevengate.nginx.installation import find_installation
+from sevengate.nginx.listening import Listen
 from sevengate.nginx.live import Live, live
 from sevengate.nginx.ports import group_members
 from sevengate.nginx.resolve import Resolver
 from sevengate.nginx.selfsigned import COMMON_NAME, self_signed
+from sevengate.nginx.supervisor import Supervisor
 from sevengate.routing.policies import Policies, Profile
 from sevengate.routing.table import (
     Backend,
@@ -453,6 +459,27 @@ def test_no_request_fails_while_routes_and_endpoints_change(gate: Live, backends
     assert answers.keys() <= {"shop-0", "shop-1", "shop-2"}
     assert answers.total() > 0
     assert gate.dataplane.reloads == 0
+
+
+class OtherVersion(Supervisor):
+    """The supervisor of a data plane of another version."""
+
+    async def standing(self) -> Standing:
+        return Standing("one", protocol=PROTOCOL + 1)
+
+    async def configure(self, blueprint: Blueprint) -> Standing:
+        raise AssertionError("it must be left alone")
+
+
+def test_a_data_plane_of_another_version_is_left_alone_and_that_is_said(temporary: str, shop: RoutingTable) -> None:
+    async def scene() -> Applied:
+        driver = DataPlane(OtherVersion(find_installation(), Path(temporary), Listen()), patient=True)
+        try:
+            return await driver.apply(shop, None, QUIET)
+        finally:
+            await driver.close()
+
+    assert "run one version of both" in asyncio.run(scene()).problem
 
 
 # --- certificates
