@@ -15,7 +15,7 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: setup  ## serve two web servers through Sevengate until Ctrl-C; ONCE=1 verifies every answer and exits
-	@$(BIN)/python tools/demo.py $(if $(ONCE),--once)
+	@$(BIN)/python tools/folder.py $(if $(ONCE),--once)
 
 test: setup-test  ## run all tests, with real NGINX on loopback addresses
 	@mkdir -p build

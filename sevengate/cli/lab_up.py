@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sevengate.cli.lab import folder_option
+from sevengate.cli.lab_view import show
 from sevengate.cli.output import Status, remark, say
 
 if TYPE_CHECKING:
@@ -38,13 +39,24 @@ _PATIENCE: Final = 60.0
     help="Addresses of 127.0.0.0/8, or those of a real cluster in a network of its own, which takes root.",
 )
 @click.option(
+    "--shift",
+    type=click.IntRange(0, 60),
+    default=0,
+    help="Use other addresses of 127.0.0.0/8, for a lab beside another.",
+)
+@click.option(
     "--snapshot",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Begin with the objects of this file, if it is there, and keep them in it.",
 )
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Bring nodes, pods and controllers to the cluster of this file, which has none.",
+)
 @click.option("--detach", is_flag=True, help="Go on in the background; `sevengate lab down` ends it.")
 @folder_option
-def up(folder: Path, *, network: str, detach: bool, **flags: Any) -> None:
+def up(folder: Path, *, network: str, shift: int, detach: bool, **flags: Any) -> None:
     """Run a cluster until Ctrl-C; then everything in it is gone."""
     from sevengate.lab.addresses import LOOPBACK, NAMESPACE
     from sevengate.lab.apiserver.schemas import SchemasMissingError
@@ -53,9 +65,8 @@ def up(folder: Path, *, network: str, detach: bool, **flags: Any) -> None:
     from sevengate.lab.network import leave_machine
     from sevengate.lab.serving import Wish, allowed
 
-    if not flags["api_only"]:
-        raise click.UsageError("say --api-only: a lab has no nodes and no controllers of its own")
-    home, plan = Home(folder.absolute()), NAMESPACE if network == "namespace" else LOOPBACK
+    home = Home(folder.absolute())
+    plan = NAMESPACE if network == "namespace" else LOOPBACK.shifted(shift) if shift else LOOPBACK
     try:
         if detach:
             _detached(home)
@@ -75,6 +86,11 @@ def up(folder: Path, *, network: str, detach: bool, **flags: Any) -> None:
     except (HomeTakenError, SchemasMissingError, OSError) as error:
         remark(f"error: {error}")
         sys.exit(Status.UNAVAILABLE)
+    except BaseExceptionGroup as group:
+        # A part of the lab has failed, and the rest was ended for that.
+        for failure in group.exceptions:
+            remark(f"error: {failure}")
+        sys.exit(Status.UNAVAILABLE)
 
 
 async def _serve(wish: "Wish", home: "Home") -> None:
@@ -84,13 +100,20 @@ async def _serve(wish: "Wish", home: "Home") -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving_lab(wish, home) as lab:
-        _say_where(lab.url, home)
-        await stop.wait()
+        if lab.view:
+            await show(lab.view, _where(lab.url, home), stop)
+        else:
+            _say_where(lab.url, home)
+            await stop.wait()
+
+
+def _where(url: str, home: "Home") -> tuple[str, ...]:
+    return (f"serving {url}", f"export KUBECONFIG={home.kubeconfig}")
 
 
 def _say_where(url: str, home: "Home") -> None:
-    say(f"serving {url}")
-    say(f"export KUBECONFIG={home.kubeconfig}")
+    for line in _where(url, home):
+        say(line)
     sys.stdout.flush()
 
 

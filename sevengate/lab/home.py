@@ -16,6 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from sevengate.lab.kubelet.sandbox import sweep
+
 
 class HomeTakenError(Exception):
     """A lab is up already in this folder."""
@@ -121,6 +123,8 @@ class Home:
             self.folder.rmdir()
 
     def _clear_files(self) -> None:
+        for notes in self.work.glob("*/processes"):
+            sweep(notes)
         for path in (self._record, self.kubeconfig):
             path.unlink(missing_ok=True)
 

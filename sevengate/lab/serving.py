@@ -8,20 +8,30 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from sevengate.cluster.access import Access
+from sevengate.cluster.kubeconfig import load_kubeconfig
 from sevengate.lab.addresses import LOOPBACK, UNPRIVILEGED_SHIFT, Plan
 from sevengate.lab.apiserver import snapshot
 from sevengate.lab.apiserver.api import Api
-from sevengate.lab.apiserver.running import RunningApi, serving_api
+from sevengate.lab.apiserver.running import serving_api
+from sevengate.lab.cluster import controlling
 from sevengate.lab.home import Home, Record, started_at, write_private
+from sevengate.lab.kubelet import kubelet
+from sevengate.lab.proxy import proxy
+from sevengate.lab.view import View
+from sevengate.lab.workplace import workplace
 
 #: Where a cluster's API server listens, as kubeadm sets it up.
 API_PORT: Final = 6443
+#: Where it listens if it is all there is.
+_BARE: Final = "127.0.0.1"
+#: Seconds between two times that a snapshot is written.
 _SAVING: Final = 5.0
 
 
@@ -33,44 +43,77 @@ class Wish(msgspec.Struct, frozen=True):
     api_only: bool = False
     legacy_apis: bool = False
     has_network: bool = False
+    kubeconfig: Path | None = None
     snapshot: Path | None = None
 
 
 class Lab(msgspec.Struct, frozen=True):
-    """A lab that is up."""
+    """A lab that is up; without nodes there is nothing to be viewed."""
 
     url: str
     kubeconfig: str
+    view: View | None = None
 
 
 @asynccontextmanager
 async def serving_lab(wish: Wish, home: Home) -> AsyncIterator[Lab]:
-    """Run a lab; raises HomeTakenError, OSError for a port that is taken, SnapshotError, or SchemasMissingError."""
+    """Run a lab; raises HomeTakenError, OSError for a port that is taken, SnapshotError, or SchemasMissingError.
+
+    Whoever is inside is cancelled if a part of the lab fails, and the failure comes out as an exception group.
+    """
     async with AsyncExitStack() as stack:
         stack.enter_context(home.claimed())
-        api = Api(legacy_apis=wish.legacy_apis)
-        if wish.snapshot is not None:
-            await stack.enter_async_context(_kept(api, wish.snapshot))
-        running = await stack.enter_async_context(_serving_api(wish, api))
-        lab = Lab(running.url, running.kubeconfig())
-        pid = os.getpid()
-        record = Record(
-            pid,
-            started_at(pid) or 0,
-            lab.url,
-            wish.plan.name,
-            has_network=wish.has_network,
-            port_shift=wish.plan.port_shift,
-            legacy_apis=wish.legacy_apis,
-        )
-        home.announce(record, lab.kubeconfig)
+        lab = await stack.enter_async_context(_foreign(wish.kubeconfig) if wish.kubeconfig else _own(wish))
+        home.announce(_record(wish, lab), lab.kubeconfig)
+        if not wish.api_only:
+            access = load_kubeconfig([wish.kubeconfig or home.kubeconfig])
+            view = await stack.enter_async_context(_cluster(access, wish.plan, home.work))
+            lab = msgspec.structs.replace(lab, view=view)
         yield lab
 
 
-def _serving_api(wish: Wish, api: Api) -> AbstractAsyncContextManager[RunningApi]:
-    if wish.api_only and not wish.has_network:
-        return serving_api(port=wish.port or 0, api=api)
-    return serving_api(wish.plan.nodes[0][1], API_PORT if wish.port is None else wish.port, api)
+@asynccontextmanager
+async def _own(wish: Wish) -> AsyncIterator[Lab]:
+    """Run an API server."""
+    api = Api(plan=wish.plan, legacy_apis=wish.legacy_apis)
+    is_bare = wish.api_only and not wish.has_network
+    address = _BARE if is_bare else wish.plan.nodes[0][1]
+    port = (0 if is_bare else API_PORT) if wish.port is None else wish.port
+    async with AsyncExitStack() as stack:
+        if wish.snapshot is not None:
+            await stack.enter_async_context(_kept(api, wish.snapshot))
+        running = await stack.enter_async_context(serving_api(address, port, api))
+        yield Lab(running.url, running.kubeconfig())
+
+
+@asynccontextmanager
+async def _foreign(kubeconfig: Path) -> AsyncIterator[Lab]:
+    """Use somebody else's."""
+    yield Lab(load_kubeconfig([kubeconfig]).server, await asyncio.to_thread(kubeconfig.read_text, encoding="utf-8"))
+
+
+@asynccontextmanager
+async def _cluster(access: Access, plan: Plan, folder: Path) -> AsyncIterator[View]:
+    """Run what makes a cluster of an API server."""
+    async with workplace(access, plan) as work, controlling(work), asyncio.TaskGroup() as parts:
+        runs = (kubelet.run(work.client, plan, folder / "kubelet"), proxy.run(work.client, plan, folder / "proxy"))
+        tasks = [parts.create_task(run) for run in runs]
+        yield View(work.mirrors, folder / "kubelet" / "pods")
+        for task in tasks:
+            task.cancel()
+
+
+def _record(wish: Wish, lab: Lab) -> Record:
+    pid = os.getpid()
+    return Record(
+        pid,
+        started_at(pid) or 0,
+        lab.url,
+        wish.plan.name,
+        has_network=wish.has_network,
+        port_shift=wish.plan.port_shift,
+        legacy_apis=wish.legacy_apis,
+    )
 
 
 def allowed(plan: Plan) -> Plan:

@@ -46,10 +46,7 @@ class MemoryFullError(ControlError):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What a worker says of itself and of the documents' dictionary (bytes).
-
-    `aside` counts requests that are between two locations of NGINX.
-    """
+    """What a worker says of itself and of the documents' dictionary (bytes)."""
 
     generation: int
     worker: int
@@ -57,7 +54,6 @@ class State(msgspec.Struct, frozen=True):
     capacity: int
     conf: str = ""
     decoded: int = 0
-    aside: int = 0
     uncounted: int = 0
 
 

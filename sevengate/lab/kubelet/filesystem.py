@@ -57,6 +57,7 @@ class Layer(msgspec.Struct, frozen=True):
 def build_steps(isolation: str, layer: Layer, mounts: Iterable[Mount], hostname: str, address: str) -> list[Step]:
     """Give the steps for one container, in the order in which they must be done."""
     hosts = f"127.0.0.1\tlocalhost\n{address}\t{hostname}\n"
+    mounts = sorted(mounts, key=lambda one: one.path)
     return [
         *_programs(isolation),
         *_plain_folders(),
@@ -69,11 +70,14 @@ def build_steps(isolation: str, layer: Layer, mounts: Iterable[Mount], hostname:
         *(("tmpfs", folder, "755") for folder in layer.folders),
         *(("file", path, file.text, file.mode) for path, file in layer.files.items()),
         # A mount below another one comes after it.
-        *(
-            ("bind", mount.source, mount.path, int(mount.read_only))
-            for mount in sorted(mounts, key=lambda one: one.path)
-        ),
+        *(("bind", mount.source, mount.path, int(mount.read_only)) for mount in mounts),
+        *(("bind", folder, folder, 1) for folder in python_folders() if _is_hidden(folder, mounts)),
     ]
+
+
+def _is_hidden(folder: str, mounts: Iterable[Mount]) -> bool:
+    """Say whether a mount lies over a folder, as one at /tmp does over a checkout that was made there."""
+    return any(Path(folder).is_relative_to(mount.path) for mount in mounts if not mount.read_only)
 
 
 def python_folders() -> list[str]:
@@ -97,7 +101,7 @@ def _programs(isolation: str) -> Iterator[Step]:
 
 
 def _plain_folders() -> Iterator[Step]:
-    for name, mode in (("/tmp", 0o1777), ("/run", 0o755), ("/root", 0o700), ("/home", 0o755), ("/opt", 0o755)):  # noqa: S108
+    for name, mode in (("/tmp", 0o1777), ("/run", 0o755), ("/root", 0o711), ("/home", 0o755), ("/opt", 0o755)):  # noqa: S108
         yield "folder", name, mode
     yield "folder", "/var/tmp", 0o1777  # noqa: S108
     for name in ("/var/log/nginx", "/var/lib/nginx", "/var/cache/nginx", "/etc", "/mnt", "/srv"):

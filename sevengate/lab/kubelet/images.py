@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+import sevengate
 from sevengate.lab.kubelet import echo, nginx_image
 from sevengate.lab.kubelet.filesystem import IMAGE_COMMANDS, File, Layer
 
@@ -121,7 +122,8 @@ def _predecessor(wanted: Wanted, _tools: Tools) -> Program:
 
 
 def _of_python() -> dict[str, str]:
-    return {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    checkout = Path(sevengate.__file__).resolve().parents[1]
+    return {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(checkout)}
 
 
 # --- web servers

@@ -19,6 +19,7 @@ import os
 import select
 import signal
 import socket
+import stat
 import sys
 import termios
 from collections.abc import Callable
@@ -243,6 +244,10 @@ def _become_user(user: int, groups: list[int]) -> None:
     for number in range(64):
         if number not in _CAPABILITIES:
             _LIBC.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
+    for stream in (1, 2):
+        # Who opens /dev/stdout anew, as NGINX does for its logs, must own the pipe.
+        if stat.S_ISFIFO(os.fstat(stream).st_mode):
+            os.fchown(stream, user, groups[0])
     os.setgroups(groups)
     os.setgid(groups[0])
     if user:

@@ -64,6 +64,16 @@ def test_logs_are_shown_followed_and_kept_from_the_run_before(nodes: Nodes) -> N
     assert nodes.kubectl("logs", "talker", "-p", "--limit-bytes", "5") == "one\nt"
 
 
+def test_a_user_who_is_not_root_writes_to_its_log_by_name_and_runs_the_gate_beside_a_folder_of_its_own(
+    nodes: Nodes,
+) -> None:
+    volume = {"volumes": [{"name": "tmp", "emptyDir": {}}], "securityContext": {"runAsUser": 101}}
+    script = "echo by name > /dev/stdout; touch /tmp/mine; sevengate version"
+    mount = [{"name": "tmp", "mountPath": "/tmp"}]
+    nodes.apply(pod("gate", "sevengate:0.1.0", command=["sh", "-c", script], volumeMounts=mount, spec=volume))
+    nodes.until_true(lambda: "by name\nsevengate " in nodes.kubectl("logs", "gate"))
+
+
 def test_a_container_that_ends_is_started_again_with_back_off_and_its_last_words_in_an_event(nodes: Nodes) -> None:
     nodes.apply(shell("crashing", "echo cannot go on; exit 3"))
     found = nodes.until("crashing", waits_for("CrashLoopBackOff"))
