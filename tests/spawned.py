@@ -29,11 +29,13 @@ class Spawned:
 
     launcher: tuple[str, ...] = ()
 
-    def __init__(self, *arguments: str, stderr: int = subprocess.PIPE, **environment: str) -> None:
+    def __init__(
+        self, *arguments: str, stdout: int = subprocess.DEVNULL, stderr: int = subprocess.PIPE, **environment: str
+    ) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
             [*self.launcher, sys.executable, "-m", "sevengate", *arguments],
-            stdout=subprocess.DEVNULL,
+            stdout=stdout,
             stderr=stderr,
             text=True,
             env={**os.environ, **environment},

@@ -36,7 +36,7 @@ class Running(Spawned):
     """A `sevengate run` of its own: where it listens."""
 
     def __init__(
-        self, manifests: Path, temporary: str, *flags: str, stderr: int = subprocess.PIPE, **ports: int
+        self, manifests: Path, temporary: str, *flags: str, stdout: int = subprocess.DEVNULL, **ports: int
     ) -> None:
         self.http, self.https = ports.get("http", free_port()), free_port()
         self.healthz = ports.get("healthz", free_port())
@@ -45,7 +45,7 @@ class Running(Spawned):
             *("--bind-address", "127.0.0.1", "--default-server-port", str(free_port())),
             *("--http-port", str(self.http), "--https-port", str(self.https)),
             *("--healthz-port", str(self.healthz), *flags),
-            stderr=stderr,
+            stdout=stdout,
             TMPDIR=temporary,
         )
 
@@ -70,6 +70,20 @@ def test_manifests_are_served_over_http_and_https(manifests: Path, temporary: st
         assert running.get("shop.example").json["name"] == "shop"
         assert ask(running.https, "shop.example", tls=True).json["name"] == "shop"
         assert running.get("elsewhere.example").status == 404
+
+
+def test_the_access_log_reaches_a_standard_output_that_cannot_be_opened(manifests: Path, temporary: str) -> None:
+    # As under systemd, which gives its services a socket.
+    taking, giving = socket.socketpair()
+    with taking, Running(manifests, temporary, stdout=giving.fileno()) as running:
+        giving.close()
+        soon(lambda: probe(running.healthz) == 200)
+        for _ in range(3):
+            assert running.get("shop.example").status == 200
+        running.process.send_signal(signal.SIGTERM)
+        assert running.end() == 0
+        with taking.makefile("rb") as log:
+            assert [line.split(b'"')[1] for line in log] == [b"GET / HTTP/1.1"] * 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

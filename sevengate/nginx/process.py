@@ -17,7 +17,7 @@ import signal
 from collections.abc import Awaitable, Callable, Iterable
 from typing import BinaryIO, Final
 
-from sevengate.nginx import ports
+from sevengate.nginx import outlet, ports
 from sevengate.nginx.installation import Installation, NginxError
 from sevengate.nginx.listening import AddressTakenError, taken
 from sevengate.nginx.runtime import Runtime
@@ -61,6 +61,7 @@ class NginxProcess:
         self._master: asyncio.subprocess.Process | None = None
         self._group = 0
         self._reader: asyncio.Task[None] | None = None
+        self._outlet: outlet.Outlet | None = None
         self._complaints: list[str] = []
 
     @property
@@ -84,7 +85,9 @@ class NginxProcess:
     async def test(self, conf: str) -> None:
         """Let NGINX read a configuration; raise ConfRejectedError, or AddressTakenError if it may not listen."""
         path = self.runtime.write("test.conf", conf.encode())
-        asked = await self._spawn("-t", "-q", "-c", str(path), errors=asyncio.subprocess.PIPE)
+        asked = await self._spawn(
+            *("-t", "-q", "-c", str(path)), errors=asyncio.subprocess.PIPE, output=asyncio.subprocess.DEVNULL
+        )
         _, said = await asked.communicate()
         lines = [_parsed(line)[1] for line in said.decode(errors="replace").splitlines()]
         if asked.returncode:
@@ -108,10 +111,14 @@ class NginxProcess:
         self._complaints.clear()
         # A pipe of our own: asyncio's would make it wait for the workers too, which outlive a master that is killed.
         reading, writing = os.pipe()
+        self._outlet = outlet.Outlet() if outlet.is_needed() else None
+        output = self._outlet.writing if self._outlet else None
         try:
-            self._master = await self._spawn("-c", str(self.runtime.conf), errors=writing)
+            self._master = await self._spawn("-c", str(self.runtime.conf), errors=writing, output=output)
         finally:
             os.close(writing)
+            if self._outlet:
+                self._outlet.close()
         self._group = self._master.pid
         self._reader = asyncio.create_task(self._read(os.fdopen(reading, "rb")))
         try:
@@ -152,6 +159,8 @@ class NginxProcess:
         await self._gone(STOP_LIMIT)
         if self._reader:
             await self._reader
+        if self._outlet:
+            await asyncio.to_thread(self._outlet.wait, STOP_LIMIT)
 
     async def died(self) -> int:
         """Wait for the end of the master, take its orphaned workers away and give its exit status."""
@@ -163,12 +172,13 @@ class NginxProcess:
             await self._kill_group()
         return status
 
-    async def _spawn(self, *args: str, errors: int) -> asyncio.subprocess.Process:
+    async def _spawn(self, *args: str, errors: int, output: int | None) -> asyncio.subprocess.Process:
         parent = os.getpid()
         return await asyncio.create_subprocess_exec(
             self._installation.executable,
             *("-p", str(self.runtime.directory), "-e", "stderr", *args),
             stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
             stderr=errors,
             start_new_session=True,
             preexec_fn=lambda: _prepare(parent),
