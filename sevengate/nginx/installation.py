@@ -66,7 +66,13 @@ def find_installation(path: str | None = None) -> Installation:
 
 
 def _built(executable: str) -> tuple[tuple[int, int, int], Path]:
-    said = subprocess.run([executable, "-V"], capture_output=True, text=True, check=False).stderr  # noqa: S603 - found above
+    try:
+        said = subprocess.run([executable, "-V"], capture_output=True, text=True, check=False).stderr  # noqa: S603 - found above
+    except PermissionError as error:
+        # The image's NGINX has a capability of its own, which the kernel refuses where the container may not have it.
+        raise NginxError(
+            f"{executable} cannot be started: {error.strerror}; a container needs the capability NET_BIND_SERVICE"
+        ) from error
     version = re.search(r"nginx version: \S+?/(\d+)\.(\d+)\.(\d+)", said)
     if version is None:
         raise NginxMissingError(f"an nginx that tells its version (asked {executable} -V)")

@@ -25,12 +25,12 @@ def test_everything_that_the_project_asks_for_is_pinned() -> None:
     assert names(run + extras + develop) <= pins("constraints.txt").keys()
 
 
-def test_what_runs_is_pinned_alike_in_both_lists() -> None:
-    running, everything = pins("requirements.txt"), pins("constraints.txt")
-    assert running.items() <= everything.items()
+def test_what_runs_and_what_builds_the_wheel_is_pinned_alike_in_all_lists() -> None:
+    running, building, everything = pins("requirements.txt"), pins("tools/wheel.txt"), pins("constraints.txt")
+    assert running.items() | building.items() <= everything.items()
 
 
 def test_every_pin_has_a_hash() -> None:
-    for file in ("requirements.txt", "constraints.txt", "tools/programs.txt"):
+    for file in ("requirements.txt", "constraints.txt", "tools/programs.txt", "tools/wheel.txt"):
         packages = re.split(r"^(?=[a-z0-9])", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
         assert [package for package in packages if package.strip() and "--hash=sha256:" not in package] == []
