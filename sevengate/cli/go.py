@@ -64,7 +64,7 @@ class _Reader:
         option, row = self._options.get(f"--{name}"), FLAGS.get(name)
         if isinstance(option, click.Option):
             value = self._value(name, found and found[2], is_switch=option.is_flag or option.type is click.BOOL)
-            yield from ((f"--{name}={value}",) if not option.is_flag else (f"--{name}",) if value == "true" else ())
+            yield from _given(option, name, value)
         elif row:
             self._take(row, self._value(name, found and found[2], is_switch=row.is_switch))
         else:
@@ -89,3 +89,11 @@ class _Reader:
             raise click.UsageError(f"--{row.name}={value} is refused: {row.why}")
         else:
             self._told[row.name] = f"--{row.name} has no effect: {row.why or _ELSEWHERE}"
+
+
+def _given(option: click.Option, name: str, value: str) -> Iterator[str]:
+    """Write an option as click wants it; one of click's own flags takes no value, and is there or not."""
+    if not option.is_flag:
+        yield f"--{name}={value}"
+    elif value == "true":
+        yield f"--{name}"

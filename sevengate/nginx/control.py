@@ -46,7 +46,10 @@ class MemoryFullError(ControlError):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What a worker says of itself and of the documents' dictionary (bytes)."""
+    """What a worker says of itself and of the documents' dictionary (bytes).
+
+    `aside` counts requests that are between two locations of NGINX.
+    """
 
     generation: int
     worker: int
@@ -54,6 +57,7 @@ class State(msgspec.Struct, frozen=True):
     capacity: int
     conf: str = ""
     decoded: int = 0
+    aside: int = 0
     uncounted: int = 0
 
 

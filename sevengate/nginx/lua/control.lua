@@ -6,6 +6,7 @@
 -- to any more. Where memory is short the writing stops before anything visible has changed, and what was staged is
 -- taken back.
 
+local aside = require "sevengate.nginx.lua.aside"
 local cjson = require "cjson.safe"
 local metrics = require "sevengate.nginx.lua.metrics"
 local state = require "sevengate.nginx.lua.state"
@@ -285,6 +286,7 @@ function _M.state()
         conf = state.conf.id,
         worker = ngx.worker.pid(),
         decoded = state.decoded,
+        aside = aside.count(),
         free = documents:free_space(),
         capacity = documents:capacity(),
         uncounted = state.conf.metrics == 1 and metrics.uncounted() or 0,

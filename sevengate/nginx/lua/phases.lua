@@ -3,10 +3,11 @@
 -- A request's walk: `route` (rewrite phase) finds the host and its route and lets the policies act in their order:
 -- closed, redirect, https, addresses, rewrite. What then goes to a backend is handed on in ngx.ctx. A route of the
 -- default Profile is proxied in place; another one continues in the named location of its Profile, for which ngx.ctx
--- is put aside under a number, because ngx.exec clears it. In the balancer phase endpoints.lua picks an endpoint, and
+-- is put aside (aside.lua), because ngx.exec clears it. In the balancer phase endpoints.lua picks an endpoint, and
 -- again for each further try.
 
 local ffi = require "ffi"
+local aside = require "sevengate.nginx.lua.aside"
 local endpoints = require "sevengate.nginx.lua.endpoints"
 local addresses = require "sevengate.nginx.lua.policies.addresses"
 local balancer = require "sevengate.nginx.lua.balancer"
@@ -58,8 +59,6 @@ local logs_backend -- whether the access log names the backend
 local logs_source  -- whether it names anything of whose wish the route is
 local names_requests -- whether requests without a name get one
 local counts       -- whether requests are counted
-local aside = {}   -- contexts of requests that went through ngx.exec, by number
-local asides = 0
 
 
 local function split(text)
@@ -304,9 +303,7 @@ end
 
 
 local function continue_in(location, ctx)
-    asides = asides + 1
-    aside[asides] = ctx
-    ngx.var.sevengate_aside = asides
+    ngx.var.sevengate_aside = aside.put(ctx)
     return ngx.exec(location)
 end
 
@@ -482,14 +479,14 @@ function _M.route()
 end
 
 
--- The context of this request, wherever ngx.exec has led it.
+-- The context of this request, wherever ngx.exec has led it; nil where a backend's X-Accel-Redirect led it.
 local function context()
     local ctx = ngx.ctx
     if ctx.backend then
         return ctx
     end
 
-    local kept = aside[tonumber(ngx.var.sevengate_aside)]
+    local kept = aside.take(tonumber(ngx.var.sevengate_aside))
     if kept then
         ngx.ctx = kept
     end
@@ -499,22 +496,22 @@ end
 
 -- balancer_by_lua: runs for the first try and for each further one.
 function _M.balance()
-    return endpoints.try(context())
+    local ctx = context()
+    if not ctx then
+        return ngx.exit(ngx.ERROR)
+    end
+    return endpoints.try(ctx)
 end
 
 
 -- log_by_lua of the named locations: there a context was put aside.
 function _M.log_aside()
-    local number = tonumber(ngx.var.sevengate_aside)
-    if number then
-        local ctx = aside[number]
-        aside[number] = nil
-        if ctx and ctx.policies.algorithm == "ewma" then
-            endpoints.learn()
-        end
-        if counts then
-            metrics.count(ctx or {})
-        end
+    local ctx = context()
+    if ctx and ctx.policies.algorithm == "ewma" then
+        endpoints.learn()
+    end
+    if counts then
+        metrics.count(ctx or ngx.ctx)
     end
 end
 
