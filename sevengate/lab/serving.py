@@ -96,7 +96,7 @@ async def _foreign(kubeconfig: Path) -> AsyncIterator[Lab]:
 async def _cluster(access: Access, plan: Plan, folder: Path) -> AsyncIterator[View]:
     """Run what makes a cluster of an API server."""
     async with workplace(access, plan) as work, controlling(work), asyncio.TaskGroup() as parts:
-        runs = (kubelet.run(work.client, plan, folder / "kubelet"), proxy.run(work.client, plan, folder / "proxy"))
+        runs = (kubelet.run(work, folder / "kubelet"), proxy.run(work, folder / "proxy"))
         tasks = [parts.create_task(run) for run in runs]
         yield View(work.mirrors, folder / "kubelet" / "pods")
         for task in tasks:

@@ -1,6 +1,6 @@
 """The kubelet: runs the pods that are bound to the lab's nodes, all of them in one process.
 
-Takes a client of any API server, the Plan and a folder; runs until cancelled, and nothing of it is left then. Pods
+Takes a Workplace at any API server and a folder; runs until cancelled, and nothing of it is left then. Pods
 whose annotation `lab.sevengate.io/process` says `none` get an address and are ready, and nothing is started for them:
 a lab can have thousands. One pod's life is told in `pods`, what a node says of itself in `node`, who may read logs and
 run commands in `server`.
@@ -15,18 +15,18 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 
-from sevengate.cluster.client import Client
 from sevengate.cluster.errors import NotFoundError
 from sevengate.cluster.resources import CONFIG_MAPS, PODS, SECRETS, SERVICES
 from sevengate.lab.addresses import Plan
 from sevengate.lab.kubelet.machine import NO_ISOLATION, Machine, find_machine
-from sevengate.lab.kubelet.node import ACCOUNTS, Cluster, Node
+from sevengate.lab.kubelet.node import Node
 from sevengate.lab.kubelet.pods import Pod
 from sevengate.lab.kubelet.server import serving
 from sevengate.lab.kubelet.status import Addresses, State, pod_status
-from sevengate.lab.mirror import Change, Mirrors, Object
+from sevengate.lab.mirror import Change, Object
 from sevengate.lab.reconciler import Reconciler
-from sevengate.lab.writer import Writer
+from sevengate.lab.resources import SERVICE_ACCOUNTS
+from sevengate.lab.workplace import Workplace
 
 log = logging.getLogger("sevengate.lab")
 
@@ -43,10 +43,10 @@ _OVERFLOW: Final = 16
 class Kubelet:
     """Runs pods on all nodes of a Plan."""
 
-    def __init__(self, machine: Machine, cluster: Cluster) -> None:
-        self.nodes = {name: Node(name, machine, cluster) for name, _ in machine.plan.nodes}
+    def __init__(self, machine: Machine, work: Workplace) -> None:
+        self.nodes = {name: Node(name, machine, work) for name, _ in machine.plan.nodes}
         self._machine = machine
-        self._cluster = cluster
+        self._work = work
         self._pods: dict[str, Pod] = {}
         self._addresses = AddressBook(machine.plan)
         self._reconciler = Reconciler("kubelet", self._look, workers=16)
@@ -54,8 +54,8 @@ class Kubelet:
 
     async def run(self) -> None:
         """Run pods until cancelled; then end them all."""
-        mirrors = self._cluster.mirrors
-        watched = [mirrors.of(one) for one in (SERVICES, CONFIG_MAPS, SECRETS, ACCOUNTS)]
+        mirrors = self._work.mirrors
+        watched = [mirrors.of(one) for one in (SERVICES, CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS)]
         pods = mirrors.of(PODS)
         await mirrors.synced()
         for node in self.nodes.values():
@@ -121,16 +121,16 @@ class Kubelet:
 
     async def _look(self, key: str) -> None:
         """See to a pod without processes: make it ready, or let it go."""
-        pod = self._cluster.mirrors.of(PODS).objects.get(key)
+        pod = self._work.mirrors.of(PODS).objects.get(key)
         if pod is None or pod["metadata"]["uid"] in self._pods:
             return
         if pod["metadata"].get("deletionTimestamp"):
-            await self._cluster.writer.delete(PODS, pod, grace=0)
+            await self._work.writer.delete(PODS, pod, grace=0)
         elif _is_plain(pod) and not _is_over(pod):
             node = self.nodes[pod["spec"]["nodeName"]]
             where = Addresses(self._addresses.of(pod, node), node.address)
             with contextlib.suppress(NotFoundError):
-                await self._cluster.writer.merge_status(PODS, pod, _plain_status(pod, where))
+                await self._work.writer.merge_status(PODS, pod, _plain_status(pod, where))
 
     def _source_changed(self, change: Change) -> None:
         namespace = change.key.partition("/")[0]
@@ -212,15 +212,14 @@ def _plain_status(pod: Object, where: Addresses) -> Object:
     return pod_status(pod, init, main, where)
 
 
-async def run(client: Client, plan: Plan, folder: Path) -> None:
+async def run(work: Workplace, folder: Path) -> None:
     """Run kubelets for all nodes of a plan until cancelled; what they keep in `folder` is gone then."""
-    machine = await find_machine(plan, folder)
+    machine = await find_machine(work.plan, folder)
     if machine.isolation == "none":
         log.warning(NO_ISOLATION)
     try:
-        async with Mirrors(client) as mirrors:
-            one = Kubelet(machine, Cluster(client, mirrors, Writer(client, mirrors)))
-            async with serving(one, client):
-                await one.run()
+        one = Kubelet(machine, work)
+        async with serving(one, work.client):
+            await one.run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

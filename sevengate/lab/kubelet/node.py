@@ -1,6 +1,6 @@
 """One node of the lab: what it says of itself to the API server, and what it gives to its pods.
 
-Takes the Machine and a way to read and write the cluster; registers a Node with its addresses, labels and conditions,
+Takes the Machine and the Workplace; registers a Node with its addresses, labels and conditions,
 renews its Lease, and finds objects and tokens for pods. Which pods run on it is decided by the scheduler and carried
 out by `kubelet`. Source: Kubernetes, "Nodes", "Node Status", "Leases".
 """
@@ -17,14 +17,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sevengate import __version__
-from sevengate.cluster.client import Client
 from sevengate.cluster.errors import ClusterError, ConflictError, NotFoundError
-from sevengate.cluster.resources import CONFIG_MAPS, LEASES, NODES, PODS, SECRETS, SERVICES, Resource
+from sevengate.cluster.resources import CONFIG_MAPS, LEASES, NODES, PODS, SECRETS, SERVICES
 from sevengate.lab.kubelet.machine import Machine
 from sevengate.lab.kubelet.volumes import TokenWish
-from sevengate.lab.mirror import Mirrors, Object
+from sevengate.lab.mirror import Object
 from sevengate.lab.recorder import Recorder
-from sevengate.lab.writer import Writer
+from sevengate.lab.resources import SERVICE_ACCOUNTS
+from sevengate.lab.workplace import Workplace
 
 log = logging.getLogger("sevengate.lab")
 
@@ -34,33 +34,24 @@ CAPACITY: Final = {"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "
 #: Seconds between two signs of life, and after which a node that gives none counts as lost.
 HEARTBEAT: Final = 10.0
 LEASE_SECONDS: Final = 40
-ACCOUNTS: Final = Resource("v1", "ServiceAccount", "serviceaccounts")
 _LEASES_IN: Final = "kube-node-lease"
 _CONTROL_PLANE: Final = "node-role.kubernetes.io/control-plane"
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-class Cluster(msgspec.Struct, frozen=True):
-    """The ways to the cluster that all nodes share."""
-
-    client: Client
-    mirrors: Mirrors
-    writer: Writer
-
-
 class Node:
     """A node of the plan."""
 
-    def __init__(self, name: str, machine: Machine, cluster: Cluster) -> None:
+    def __init__(self, name: str, machine: Machine, work: Workplace) -> None:
         self.name = name
         self.machine = machine
         self.address = machine.plan.node_address(name)
         self.folder = machine.folder / "nodes" / name
-        self.writer = cluster.writer
-        self.recorder = Recorder(cluster.client, "kubelet", name)
-        self._cluster = cluster
-        self._mirrors = cluster.mirrors
-        self._services = cluster.mirrors.of(SERVICES).index(lambda one: [one["metadata"]["namespace"]])
+        self.writer = work.writer
+        self.recorder = Recorder(work.client, "kubelet", name)
+        self._work = work
+        self._mirrors = work.mirrors
+        self._services = work.mirrors.of(SERVICES).index(lambda one: [one["metadata"]["namespace"]])
 
     # --- what pods ask for
 
@@ -72,14 +63,14 @@ class Node:
     def account_of(self, pod: Object) -> Object | None:
         """Give the ServiceAccount of a pod, None if there is none."""
         name = pod["spec"].get("serviceAccountName") or "default"
-        return self._mirrors.of(ACCOUNTS).objects.get(f"{pod['metadata']['namespace']}/{name}")
+        return self._mirrors.of(SERVICE_ACCOUNTS).objects.get(f"{pod['metadata']['namespace']}/{name}")
 
     def services_for(self, pod: Object) -> Iterator[Object]:
         """Give the Services that a pod is told of, with the ports that are really listened on; the API's own first.
 
         Pods are led to the API server directly and not over its Service, so that they need no kube-proxy for it.
         """
-        parts = urlsplit(self._cluster.client.server)
+        parts = urlsplit(self._work.client.server)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         yield _service("kubernetes", parts.hostname or "", [{"name": "https", "port": port}])
         if pod["spec"].get("enableServiceLinks") is False:
@@ -101,8 +92,8 @@ class Node:
             "boundObjectRef": bound,
         }
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        path = ACCOUNTS.path(metadata["namespace"], name, "token")
-        answer: Object = msgspec.json.decode(await self._cluster.client.create(path, request))
+        path = SERVICE_ACCOUNTS.path(metadata["namespace"], name, "token")
+        answer: Object = msgspec.json.decode(await self._work.client.create(path, request))
         return str(answer["status"]["token"])
 
     async def remove(self, pod: Object) -> None:

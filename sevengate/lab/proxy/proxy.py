@@ -1,6 +1,6 @@
 """kube-proxy for all nodes of a lab: keeps one NGINX forwarding what Services and endpoints say.
 
-Takes a client of any API server, the Plan and a folder; runs until cancelled, and nothing of it is left then. A change
+Takes a Workplace at any API server and a folder; runs until cancelled, and nothing of it is left then. A change
 becomes a graceful reload: connections that are made go on where they are. Changes that come together are one reload,
 and the more reloads cost the rarer they are. An address that this machine has not, or a port that somebody else holds,
 is left out with an Event of the Service, and tried again. What is forwarded is decided in `forwards`.
@@ -17,13 +17,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from sevengate.cluster.client import Client
 from sevengate.cluster.resources import ENDPOINT_SLICES, PODS, SERVICES
-from sevengate.lab.addresses import Plan
-from sevengate.lab.mirror import Change, Mirrors, Object, key_of
+from sevengate.lab.mirror import Change, Object, key_of
 from sevengate.lab.proxy.conf import Place, stream_conf
 from sevengate.lab.proxy.forwards import SERVICE_NAME, Check, Forward, World, checks, forwards
 from sevengate.lab.recorder import Recorder
+from sevengate.lab.workplace import Workplace
 from sevengate.nginx.conf import write
 from sevengate.nginx.installation import Installation, NginxError, NginxMissingError, find_installation
 from sevengate.nginx.process import NginxProcess
@@ -42,14 +41,14 @@ _MODULE: Final = "ngx_stream_module.so"
 class Proxy:
     """Keeps NGINX as Services say."""
 
-    def __init__(self, mirrors: Mirrors, recorder: Recorder, plan: Plan, nginx: "Forwarder") -> None:
-        self._services = mirrors.of(SERVICES)
-        self._slices = mirrors.of(ENDPOINT_SLICES)
-        self._pods = mirrors.of(PODS)
+    def __init__(self, work: Workplace, recorder: Recorder, nginx: "Forwarder") -> None:
+        self._services = work.mirrors.of(SERVICES)
+        self._slices = work.mirrors.of(ENDPOINT_SLICES)
+        self._pods = work.mirrors.of(PODS)
         self._of_service = self._slices.index(_service_of)
         self._with_ports = self._pods.index(lambda pod: ["hostPort"] if _has_host_port(pod) else [])
         self._recorder = recorder
-        self._plan = plan
+        self._plan = work.plan
         self._nginx = nginx
         self._changed = asyncio.Event()
         self._left_out: dict[tuple[str, int, str], str] = {}
@@ -180,15 +179,15 @@ class Forwarder:
         return said == str(self._generation).encode()
 
 
-async def run(client: Client, plan: Plan, folder: Path) -> None:
+async def run(work: Workplace, folder: Path) -> None:
     """Forward for all nodes of a plan until cancelled; what is kept in `folder` is gone then."""
     _open_many_files()
     try:
         installation = find_installation()
-        async with Mirrors(client) as mirrors, Forwarder(installation, folder) as nginx:
-            recorder = Recorder(client, "kube-proxy")
-            proxy = Proxy(mirrors, recorder, plan, nginx)
-            await mirrors.synced()
+        async with Forwarder(installation, folder) as nginx:
+            recorder = Recorder(work.client, "kube-proxy")
+            proxy = Proxy(work, recorder, nginx)
+            await work.mirrors.synced()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(recorder.run())
                 tasks.create_task(proxy.run())

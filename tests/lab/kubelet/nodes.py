@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from sevengate.cluster.client import Client
 from sevengate.lab.addresses import Plan
 from sevengate.lab.apiserver.running import RunningApi
 from sevengate.lab.kubelet import kubelet
 from sevengate.lab.proxy import proxy
+from sevengate.lab.workplace import workplace
 from tests.lab.apiserver.serving import in_thread
 from tests.lab.clients import access_to
 from tests.lab.plans import own_plan
@@ -128,10 +128,10 @@ def running_nodes(*, has_proxy: bool = False) -> Iterator[Nodes]:
     with own_plan() as plan, tempfile.TemporaryDirectory() as name:
 
         async def beside(running: RunningApi) -> None:
-            async with Client(access_to(running)) as client, asyncio.TaskGroup() as tasks:
-                tasks.create_task(kubelet.run(client, plan, Path(name, "kubelet")))
+            async with workplace(access_to(running), plan) as work, asyncio.TaskGroup() as tasks:
+                tasks.create_task(kubelet.run(work, Path(name, "kubelet")))
                 if has_proxy:
-                    tasks.create_task(proxy.run(client, plan, Path(name, "proxy")))
+                    tasks.create_task(proxy.run(work, Path(name, "proxy")))
 
         with in_thread(plan=plan, beside=beside) as running:
             nodes = Nodes(running, plan, Path(name))

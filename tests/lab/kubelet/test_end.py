@@ -51,17 +51,17 @@ def begun(nodes: Nodes) -> list[int]:
 LAB = """
 import asyncio, sys
 from pathlib import Path
-from sevengate.cluster.client import Client
 from sevengate.cluster.kubeconfig import load_kubeconfig
 from sevengate.lab.addresses import LOOPBACK
 from sevengate.lab.apiserver.running import serving_api
 from sevengate.lab.kubelet import kubelet
+from sevengate.lab.workplace import workplace
 
 async def main(folder, octet):
     async with serving_api() as running:
         (folder / "kubeconfig").write_text(running.kubeconfig())
-        async with Client(load_kubeconfig([folder / "kubeconfig"])) as client:
-            await kubelet.run(client, LOOPBACK.shifted(octet), folder / "kubelet")
+        async with workplace(load_kubeconfig([folder / "kubeconfig"]), LOOPBACK.shifted(octet)) as work:
+            await kubelet.run(work, folder / "kubelet")
 
 asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 """

@@ -176,25 +176,18 @@ def test_a_pod_on_the_nodes_network_crashes_while_its_port_is_taken(nodes: Nodes
 
 def test_pods_without_a_process_are_ready_and_cheap(nodes: Nodes) -> None:
     plain = {"lab.sevengate.io/process": "none"}
-    nodes.kubectl("create", "namespace", "many")
-    things = [pod(f"plain-{number}", "any", annotations=plain) for number in range(300)]
-    api = nodes.running.api
-    for thing in things:
-        thing["metadata"] |= {
-            "namespace": "many",
-            "uid": f"uid-{thing['metadata']['name']}",
-            "creationTimestamp": "2026-01-01T00:00:00Z",
-        }
-        api.storage.put(("", "pods"), ("many", thing["metadata"]["name"]), thing)
+    nodes.apply(*(pod(f"plain-{number}", "any", annotations=plain) for number in range(60)))
 
     def addresses() -> list[str]:
-        found = [stored.object.get("status", {}).get("podIP") for stored in api.storage.items(("", "pods"), "many")]
-        return [one for one in found if one]
+        return nodes.kubectl(
+            "get", "pods", "-o", "jsonpath={.items[?(@.spec.containers[0].image=='any')].status.podIP}"
+        ).split()
 
-    nodes.until_true(lambda: len(addresses()) == 300)
-    assert len(set(addresses())) == 300
-    nodes.kubectl("wait", "--for=condition=Ready", "-n", "many", "pod/plain-299", "--timeout=10s")
-    assert "has no process here" in nodes.kubectl("logs", "-n", "many", "plain-1", fails=True)
+    nodes.until_true(lambda: len(addresses()) == 60)
+    assert len(set(addresses())) == 60
+    nodes.until_ready("plain-0", "plain-59")
+    assert "has no process here" in nodes.kubectl("logs", "plain-1", fails=True)
+    nodes.kubectl("delete", "pod", *(f"plain-{number}" for number in range(60)))
 
 
 def test_many_execs_at_once_do_not_mix(nodes: Nodes) -> None:
