@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from sevengate.lab.controllers.controller import Controller, Part
+from sevengate.lab.controllers.daemon_sets import DaemonSets
 from sevengate.lab.controllers.deployments import Deployments
 from sevengate.lab.controllers.endpoint_slices import EndpointSlices
 from sevengate.lab.controllers.namespaces import Namespaces
@@ -18,6 +19,7 @@ from sevengate.lab.controllers.scheduler import Scheduler
 from sevengate.lab.workplace import Workplace
 
 CONTROLLERS: Final[dict[str, Callable[[Workplace], Controller]]] = {
+    "daemonsets": DaemonSets,
     "deployments": Deployments,
     "endpointslices": EndpointSlices,
     "namespaces": Namespaces,
