@@ -9,20 +9,28 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Final
 
+from sevengate.lab.controllers.budgets import Budgets
 from sevengate.lab.controllers.controller import Controller, Part
 from sevengate.lab.controllers.daemon_sets import DaemonSets
 from sevengate.lab.controllers.deployments import Deployments
 from sevengate.lab.controllers.endpoint_slices import EndpointSlices
+from sevengate.lab.controllers.evictions import Evictions
+from sevengate.lab.controllers.load_balancers import LoadBalancers
 from sevengate.lab.controllers.namespaces import Namespaces
+from sevengate.lab.controllers.node_life import NodeLife
 from sevengate.lab.controllers.replica_sets import ReplicaSets
 from sevengate.lab.controllers.scheduler import Scheduler
 from sevengate.lab.workplace import Workplace
 
 CONTROLLERS: Final[dict[str, Callable[[Workplace], Controller]]] = {
+    "budgets": Budgets,
     "daemonsets": DaemonSets,
     "deployments": Deployments,
     "endpointslices": EndpointSlices,
+    "evictions": Evictions,
+    "loadbalancers": LoadBalancers,
     "namespaces": Namespaces,
+    "nodes": NodeLife,
     "replicasets": ReplicaSets,
     "scheduler": Scheduler,
 }

@@ -46,7 +46,7 @@ class Api:
         self.removal = Removal(self.storage, self.resources, clock)
         allocation = Allocation(self.storage, plan.services)
         self.verbs = Verbs(self.removal, Admission(self.storage), allocation, clock)
-        self.subresources = Subresources(self.verbs, self.tokens)
+        self.subresources = Subresources(self.verbs, self.tokens, self.resources)
         crds.follow(self.storage, self.resources)
         for name in NAMESPACES:
             status = {"phase": "Active"}

@@ -68,6 +68,7 @@ async def test_endpoints_follow_labels_readiness_and_the_end_of_pods(one: Cluste
 
 @in_cluster(kubelets=False)
 async def test_a_pod_that_is_going_serves_on_but_is_not_ready(one: Cluster) -> None:
+    await one.nodes("node01")
     await one.create(SERVICES, service("web"))
     await one.create(SERVICES, service("eager", selector={"app": "web"}, publishNotReadyAddresses=True))
     made = await one.create(PODS, pod("a", {"app": "web"}, nodeName="node01"))
