@@ -277,7 +277,9 @@ class Settings(msgspec.Struct, frozen=True, cache_hash=True):
     )
 
     # --- processes and sockets
-    worker_processes: Annotated[int | None, Setting("auto", _worker_processes, "Workers; auto: one a CPU.")] = None
+    worker_processes: Annotated[
+        int | None, Setting("auto", _worker_processes, "Workers; auto: one for each processor that we may use.")
+    ] = None
     worker_shutdown_timeout: Annotated[float, Setting("240s", timeout, "Time for old workers to end.")] = 240.0
     max_worker_connections: Annotated[
         int, Setting("16384", integer(64, 1_000_000), "Connections of a worker, clients and endpoints together.")

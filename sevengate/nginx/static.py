@@ -75,6 +75,7 @@ class Place(msgspec.Struct, frozen=True):
     default_port: int = 8181
     dictionary: int = 32
     previous_dictionary: int = 0
+    processors: int = 1
     id: str = ""
 
 
@@ -95,7 +96,7 @@ def static_conf(settings: Settings, profiles: Iterable[Profile], place: Place) -
         _d("daemon", "off"),
         _d("pid", place.pid),
         _d("error_log", "stderr", settings.error_log_level),
-        _d("worker_processes", "auto" if settings.worker_processes is None else str(settings.worker_processes)),
+        _d("worker_processes", str(settings.worker_processes or place.processors)),
         _d("worker_shutdown_timeout", _seconds(settings.worker_shutdown_timeout)),
         _d("pcre_jit", "on"),
         _block(

@@ -21,6 +21,7 @@ from sevengate.nginx.control import ControlClient, State, UnreachableError
 from sevengate.nginx.installation import Installation, NginxError
 from sevengate.nginx.listening import Listen, refuse_taken
 from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready
+from sevengate.nginx.processors import processors
 from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.selfsigned import self_signed
 from sevengate.nginx.static import Place, static_conf
@@ -50,6 +51,7 @@ def place(installation: Installation, runtime: Runtime, listen: Listen) -> Place
         http_port=listen.http_port,
         https_port=listen.https_port,
         default_port=listen.default_port,
+        processors=processors(),
     )
 
 
