@@ -10,7 +10,7 @@ import asyncio
 import socket
 import tempfile
 import uuid
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from sevengate.cluster.publisher import Publisher, PublisherOptions
 from sevengate.compiler.compile import Compilation
 from sevengate.compiler.statuses import Status
 from sevengate.controller import Controller, Generation
-from sevengate.diagnostics import Diagnostic, Origin, Where
+from sevengate.diagnostics import Diagnostic, ObjectRef, Origin, Where
 from sevengate.kube.snapshot import Changes
 from sevengate.lifecycle import Ending, ending, first_of
 from sevengate.metrics import CONTROLLER
@@ -160,7 +160,9 @@ class _Run:
         self._publisher: Publisher | None = None
         self._found: tuple[Diagnostic, ...] = ()
         self._locate: Callable[[Where], Origin | None] = lambda where: where.origin
+        self._complaints: tuple[Diagnostic, ...] = ()
         self._said: frozenset[Diagnostic] = frozenset()
+        self._statuses: tuple[Mapping[ObjectRef, Status], dict[str, bool]] = {}, {}
         self._problem = self._refused = ""
         self._progress = Progress(options.options.controller_class, _election(options.cluster), self._leads)
         self.metrics = metrics_page(self._progress, dataplane.instruments, _controller(options))
@@ -228,11 +230,13 @@ class _Run:
 
     def _tell(self, generation: Generation) -> None:
         compilation = generation.compilation
-        of_objects = [found for every in compilation.diagnostics.values() for found in every]
-        self._tell_diagnostics((*self._found, *of_objects))
-        self._progress.take(generation, (*self._found, *of_objects))
+        complaints = (*self._found, *(found for every in compilation.diagnostics.values() for found in every))
+        if complaints != self._complaints:
+            self._complaints = complaints
+            self._tell_diagnostics(complaints)
+        self._progress.take(generation, complaints)
         if self._publisher:
-            self._publisher.take(_ours(compilation), (*self._found, *of_objects))
+            self._publisher.take(self._ours(compilation), complaints)
         applied = generation.applied
         if applied.problem and applied.problem != self._problem:
             self._say(f"not live, the last good state serves: {applied.problem}")
@@ -249,6 +253,16 @@ class _Run:
         elif self._is_first and not applied.problem:
             self._say(f"generation {applied.generation} is live already, as a controller before us left it")
         self._is_first = self._is_first and bool(applied.problem)
+
+    def _ours(self, compilation: Compilation) -> dict[str, bool]:
+        """Give the keys of the Ingresses that are ours, and whether anything of each is served."""
+        statuses, ours = self._statuses
+        # One changed Ingress seldom changes what becomes of any: then it is the same mapping, and so is ours.
+        if compilation.statuses is not statuses:
+            pairs = ((f"{ref.namespace}/{ref.name}", status) for ref, status in compilation.statuses.items())
+            ours = {key: status is not Status.REFUSED for key, status in pairs}
+            self._statuses = compilation.statuses, ours
+        return ours
 
     def _tell_diagnostics(self, diagnostics: Iterable[Diagnostic]) -> None:
         found = dict.fromkeys(diagnostics)
@@ -303,9 +317,3 @@ def _controller(options: GateOptions) -> dict[str, str]:
 def _concerns_routes(changes: Changes) -> bool:
     """Say whether there is something to compile: nodes and pods only say where we are."""
     return bool(msgspec.structs.replace(changes, nodes=frozenset(), pods=frozenset(), namespaces=frozenset()))
-
-
-def _ours(compilation: Compilation) -> dict[str, bool]:
-    """Give the keys of the Ingresses that are ours, and whether anything of each is served."""
-    ours = ((f"{ref.namespace}/{ref.name}", status) for ref, status in compilation.statuses.items())
-    return {key: status is not Status.REFUSED for key, status in ours}

@@ -46,15 +46,22 @@ class EventWriter:
         self._waiting: deque[dict[str, Any]] = deque()
         self._told: dict[str, None] = {}
         self._came = asyncio.Event()
+        #: Whether something was not taken in, or not sent, that is to be told again.
+        self.has_left_out = False
 
     def tell(self, complaints: Iterable[Complaint]) -> None:
         """Take in what is to be told; what was told before is not told again."""
+        self.has_left_out = False
         for about, diagnostic in complaints if self._is_leader() else ():
             name = _name(about, diagnostic)
-            if name not in self._told and len(self._waiting) < MOST_WAITING:
-                self._remember(name)
-                self._waiting.append(self._event(name, about, diagnostic))
-                self._came.set()
+            if name in self._told:
+                continue
+            if len(self._waiting) >= MOST_WAITING:
+                self.has_left_out = True
+                return
+            self._remember(name)
+            self._waiting.append(self._event(name, about, diagnostic))
+            self._came.set()
 
     async def run(self) -> None:
         """Send what is to be told, until cancelled."""
@@ -76,6 +83,7 @@ class EventWriter:
         except ClusterError as error:
             log.warning("an Event could not be written: %s", error)
             self._told.pop(event["metadata"]["name"], None)
+            self.has_left_out = True
 
     def _remember(self, name: str) -> None:
         self._told[name] = None

@@ -62,12 +62,18 @@ class Publisher:
         self._publish_statuses()
 
     def take(self, ours: Mapping[str, bool], diagnostics: Iterable[Diagnostic]) -> None:
-        """Take in which Ingresses are ours, by key, and whether they are served; and what is wrong with objects."""
-        self._ours = ours
-        self._served = frozenset(key for key, is_served in ours.items() if is_served)
-        self._diagnostics = tuple(diagnostics)
+        """Take in which Ingresses are ours, by key, and whether they are served; and what is wrong with objects.
+
+        What is the same mapping as the last time is not looked through again.
+        """
+        found = tuple(diagnostics)
+        is_news = found != self._diagnostics or ours is not self._ours
+        if self._served is None or ours is not self._ours:
+            self._served = frozenset(key for key, is_served in ours.items() if is_served)
+        self._ours, self._diagnostics = ours, found
         self._publish_statuses()
-        self._events.tell(self._complaints())
+        if is_news or self._events.has_left_out:
+            self._events.tell(self._complaints())
 
     async def run(self) -> None:
         """Publish, until cancelled."""

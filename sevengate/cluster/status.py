@@ -10,7 +10,7 @@ controllers that fight over a status wake every watcher of the cluster.
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Final
 
 import msgspec
@@ -33,7 +33,7 @@ _PATIENCE: Final = 3
 
 class _Wish(msgspec.Struct, frozen=True):
     ingresses: Mapping[str, Ingress] = {}
-    served: Collection[str] = frozenset()
+    served: Set[str] = frozenset()
     addresses: tuple[str, ...] | None = None
 
 
@@ -51,6 +51,8 @@ class StatusWriter:
         self._backoff = Backoff(0.5, 60.0)
         self._wish = _Wish()
         self._came = asyncio.Event()
+        # Ingresses to compare with the wish: one change among ten thousand must not cost a look at all of them.
+        self._pending: set[str] = set()
         self._leaving: dict[str, tuple[str, ...]] = {}
         self._trouble = ""
         self._answered: dict[str, Ingress] = {}
@@ -59,21 +61,28 @@ class StatusWriter:
         # What was said of each, and how often it had to be said.
         self._said: dict[str, tuple[tuple[str, ...], int]] = {}
 
-    def wish(
-        self, ingresses: Mapping[str, Ingress], served: Collection[str], addresses: tuple[str, ...] | None
-    ) -> None:
+    def wish(self, ingresses: Mapping[str, Ingress], served: Set[str], addresses: tuple[str, ...] | None) -> None:
         """Tell what is there, what of it is served, and where; None for addresses leaves statuses as they are."""
-        before = self._wish
-        if ingresses is before.ingresses and served is before.served and addresses == before.addresses:
-            return
-        for key in set(before.served) - set(served) if before.addresses else ():
-            self._leaving[key] = before.addresses or ()
+        before, self._wish = self._wish, _Wish(ingresses, served, addresses)
+        if addresses != before.addresses:
+            self._pending.update(served)
+        if ingresses is not before.ingresses:
+            self._pending.update(key for key, one in ingresses.items() if before.ingresses.get(key) is not one)
+            self._pending.update(before.ingresses.keys() - ingresses.keys())
+        if served is not before.served:
+            self._pending.update(served ^ before.served)
+            self._take_leave(before.served - served, before.addresses)
+        if self._pending:
+            self._came.set()
+
+    def _take_leave(self, keys: Iterable[str], addresses: tuple[str, ...] | None) -> None:
+        for key in keys if addresses else ():
+            self._leaving[key] = addresses or ()
             self._said.pop(key, None)
-        self._wish = _Wish(ingresses, served, addresses)
-        self.look()
 
     def look(self) -> None:
-        """Compare again, as when we have just become the leader."""
+        """Compare all again, as when we have just become the leader."""
+        self._pending.update(self._wish.served)
         self._came.set()
 
     async def run(self) -> None:
@@ -81,8 +90,11 @@ class StatusWriter:
         while True:
             await self._came.wait()
             self._came.clear()
-            if self._is_leader() and not await self._write_all(list(self._writes())):
+            keys, self._pending = self._pending, set()
+            # Whoever does not lead need remember nothing: all is looked at again when that changes.
+            if self._is_leader() and not await self._write_all(list(self._writes(keys))):
                 await asyncio.sleep(self._backoff.next())
+                self._pending |= keys
                 self._came.set()
 
     async def clear(self) -> None:
@@ -92,7 +104,7 @@ class StatusWriter:
             await self._learn_outcomes()
             self._leaving |= dict.fromkeys(self._wish.served, addresses)
             self._wish = msgspec.structs.replace(self._wish, served=frozenset())
-            await self._write_all(list(self._writes()))
+            await self._write_all(list(self._writes(())))
 
     async def _learn_outcomes(self) -> None:
         """Read those Ingresses of which nobody knows whether our last write has reached them."""
@@ -103,10 +115,13 @@ class StatusWriter:
             except ClusterError as error:
                 log.info("Ingress %s cannot be read: %s", key, error)
 
-    def _writes(self) -> Iterator[_Write]:
+    def _writes(self, keys: Iterable[str]) -> Iterator[_Write]:
+        """Give what is to be written to some of the served Ingresses, and to those that are no longer."""
         wish = self._wish
-        for key in wish.served if wish.addresses is not None else ():
+        for key in keys if wish.addresses is not None else ():
             ingress = self._newest(key)
+            if key not in wish.served:
+                continue
             self._leaving.pop(key, None)
             if ingress and tuple(sorted(ingress.published)) != wish.addresses and self._may_say(ingress):
                 yield _Write(ingress, wish.addresses or ())

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sevengate.cluster import source
+from sevengate.cluster import events, source
 from sevengate.cluster.addresses import Publishing
 from sevengate.cluster.client import Client
 from sevengate.cluster.plan import Scope
@@ -29,13 +29,16 @@ class Gate:
     def __init__(self, client: Client, options: PublisherOptions, instance: str) -> None:
         self.publisher = Publisher(client, options, instance)
         self.complaints: list[Diagnostic] = []
+        self._ours: dict[str, bool] = {}
         self._client = client
 
     async def follow(self) -> None:
         async for snapshot, _, _, _ in source.watch(self._client, SCOPE, HASTY):
             self.publisher.look_at(snapshot)
             ours = {key: True for key, one in snapshot.ingresses.items() if one.ingress_class_name == "nginx"}
-            self.publisher.take(ours, self.complaints)
+            # As run.py does: the same mapping where nothing differs.
+            self._ours = self._ours if ours == self._ours else ours
+            self.publisher.take(self._ours, self.complaints)
 
 
 @asynccontextmanager
@@ -276,6 +279,22 @@ def test_a_complaint_becomes_one_event_of_its_object_whoever_repeats_it() -> Non
     assert event["reason"] == "BackendServiceNotFound"
     assert event["note"] == "spec.rules[0]: There is no Service (write another one)"
     assert len(long["note"]) == 1024
+
+
+def test_complaints_for_which_there_was_no_room_are_told_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MOST_WAITING", 1)
+    monkeypatch.setattr(events, "PAUSE", 0.01)
+
+    async def scenario(server: ApiServer, client: Client) -> None:
+        async with gate(client) as running:
+            running.complaints = [complaint("one"), complaint("two"), complaint("three")]
+            for number in range(3):
+                server.put(ingress(f"theirs-{number}", ingressClassName="traefik"))
+                await until(partial(have_been_posted, server, number + 1))
+
+    assert {event["note"] for event in play(scenario).objects["events"].values()} == {
+        f"spec.rules[0]: {said} (write another one)" for said in ("one", "two", "three")
+    }
 
 
 def test_no_events_are_written_where_a_flag_forbids_it() -> None:
