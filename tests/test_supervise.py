@@ -6,14 +6,17 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
+from sevengate.metrics import METRICS
 from sevengate.nginx.ports import group_members
 from sevengate.routing.table import Endpoint
 from tests.asking import Answer, ask
 from tests.backends import EchoBackends
 from tests.manifests import INGRESS
 from tests.pair import Pair, nginx_of
+from tests.scrape import read
 from tests.spawned import probe, soon
 
 
@@ -58,6 +61,24 @@ def test_the_next_controller_takes_over_what_is_served_and_pushes_the_difference
     soon(lambda: second.said("generation 3 is live: 2 documents pushed"))
     assert nginx_of(dataplane) == master
     assert dataplane.said("reload") == second.said("reload") == 0
+
+
+def test_counts_go_on_from_controller_to_controller(pair: Pair, manifests: Path) -> None:
+    def has_counted(number: int) -> bool:
+        scrape = read(ask(pair.healthz, "localhost", "/metrics").body.decode())
+        assert {*scrape.kinds} == {*METRICS}
+        assert scrape.one("nginx_ingress_controller_nginx_process_num_procs") > 1
+        return scrape.sum(ingress="shop") == number
+
+    dataplane = pair.dataplane()
+    for number in (1, 2):
+        controller = pair.controller(str(manifests), "--enable-metrics")
+        soon(pair.ready)
+        assert pair.get("shop.example").status == 200
+        soon(partial(has_counted, number))
+        controller.process.terminate()
+        assert controller.end() == 0
+    assert dataplane.said("reload") == controller.said("reload") == 0
 
 
 def test_a_data_plane_that_is_killed_leaves_nothing_and_the_next_one_is_filled(pair: Pair, manifests: Path) -> None:

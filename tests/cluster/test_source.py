@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -148,6 +149,18 @@ def test_a_burst_becomes_few_states(server: ApiServer) -> None:
         await until(lambda: one.snapshot.endpoint_slices["default/shop"][0].ports[0].port == 500)
         assert len(one.states) - before <= 50
         assert all(state.changes.endpoints == {"default/shop"} for state in one.states[before:])
+
+    play(scenario, server)
+
+
+def test_a_state_tells_when_the_first_of_its_changes_came(server: ApiServer) -> None:
+    async def scenario(server: ApiServer, one: Watching) -> None:
+        await until(lambda: one.states)
+        before = time.monotonic()
+        assert one.states[-1].since <= before
+        server.put(ingress("new", "default"))
+        await until(lambda: "default/new" in one.snapshot.ingresses)
+        assert before <= one.states[-1].since <= time.monotonic()
 
     play(scenario, server)
 

@@ -18,6 +18,7 @@ from sevengate.nginx.process import ConfRejectedError
 from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.supervision import RemoteSupervisor, serving
 from sevengate.nginx.supervisor import Supervisor
+from sevengate.nginx.usage import Usage
 from sevengate.routing.policies import BackendProtocol, Profile
 from sevengate.settings import NextUpstream, Settings
 from tests.conftest import QUIET
@@ -76,6 +77,18 @@ def test_nginx_is_started_and_reloaded_from_another_process(directory: Path) -> 
     assert (started.blueprint, started.reloads) == (BLUEPRINT, 0)
     assert (reloaded.incarnation, reloaded.reloads) == (started.incarnation, 1)
     assert reloaded == same == asked
+
+
+def test_what_nginx_uses_is_told_to_another_process(directory: Path) -> None:
+    async def scene() -> None:
+        async with supervised(directory) as (supervisor, remote):
+            assert await remote.usage() == Usage()
+            await remote.configure(BLUEPRINT)
+            [told, here] = [await remote.usage(), await supervisor.usage()]
+            assert told.num_procs == here.num_procs == 3
+            assert told.oldest_start_time_seconds == here.oldest_start_time_seconds > 0
+
+    asyncio.run(scene())
 
 
 def test_the_news_of_another_life_of_nginx_arrive(directory: Path) -> None:

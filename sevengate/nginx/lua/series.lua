@@ -62,7 +62,7 @@ local undefined_hosts = 0 -- how many names these are
 local served = {} -- what hosts serve, by name: {digest = of the document, [wish] = true}
 
 
--- Runs in the master. `known` gives documents: text(name), digest(name).
+-- Runs in the master. `known` gives documents: text(name), digest(name), and reached(), their generation.
 function _M.init(conf, dictionary, doubles, known)
     book, record, state = dictionary, doubles, known
     per_host, status_classes = conf.metrics_per_host == 1, conf.status_classes == 1
@@ -341,28 +341,43 @@ local function free_rested(now)
 end
 
 
+-- Looks at one series; says whether it is not to stay.
+local function judge(number, labels, served_by, now)
+    local mark = "gone:" .. number
+    local since = book:get(mark)
+    if is_served(labels, served_by) then
+        if since then
+            book:delete(mark)
+        end
+        return false
+    end
+
+    if not since then
+        book:safe_set(mark, now)
+        book:incr("epoch", 1) -- where another host serves the series, its next request says so
+    elseif now - since >= keep then
+        take_out(number, labels, now)
+    end
+    return true
+end
+
+
 -- Takes out the series that nobody can add to any more. One worker at a time does this, `rest()` lets it do other work.
+-- While no document changes, no series loses its route.
 function _M.sweep(rest)
-    if not book:safe_add("sweeping", true, max(keep / 5, 0.01)) then
+    local generation = state.reached()
+    if book:get("swept") == generation or not book:safe_add("sweeping", true, max(keep / 5, 0.01)) then
         return
     end
 
-    local now = ngx.now()
+    local now, is_pending = ngx.now(), false
     _M.each(function(number, labels, served_by)
-        local mark = "gone:" .. number
-        local since = book:get(mark)
-        if is_served(labels, served_by) then
-            if since then
-                book:delete(mark)
-            end
-        elseif not since then
-            book:safe_set(mark, now)
-            book:incr("epoch", 1) -- where another host serves the series, its next request says so
-        elseif now - since >= keep then
-            take_out(number, labels, now)
-        end
+        is_pending = judge(number, labels, served_by, now) or is_pending
     end, rest)
     free_rested(now)
+    if not is_pending and book:llen("resting") == 0 then
+        book:safe_set("swept", generation)
+    end
 end
 
 

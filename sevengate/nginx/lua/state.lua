@@ -148,6 +148,12 @@ function _M.entry(name, digest)
 end
 
 
+-- The generation that documents have reached, whether or not this worker knows it already.
+function _M.reached()
+    return generations:get("generation") or 0
+end
+
+
 -- The digest of a document, or nil where there is none.
 function _M.digest(name)
     return documents:get(name)
