@@ -1,13 +1,26 @@
 """A Deployment of ten pods is replaced pod by pod under load, and no request fails."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sevengate.cluster.resources import ENDPOINT_SLICES, INGRESSES, SERVICES
+from sevengate.lab.apiserver.running import RunningApi
+from sevengate.lab.cluster import controlling
+from sevengate.lab.kubelet import kubelet
+from sevengate.lab.workplace import workplace
 from tests.backends import EchoBackends
 from tests.contract.clusters import Place, play
 from tests.contract.objects import CLASS, endpoint_slice, ingress, service
+from tests.lab.apiserver.serving import in_thread
+from tests.lab.clients import access_to
+from tests.lab.kubectl import Kubectl
+from tests.lab.plans import own_plan
 from tests.load import Load
+from tests.pair import Pair
+from tests.spawned import soon
 from tests.test_run_cluster import Running, gate
 from tests.waiting import until
 
@@ -119,3 +132,77 @@ def test_terminating_pods_serve_only_where_nobody_else_does(backends: EchoBacken
 
 async def is_served_by(running: Running, names: set[str]) -> bool:
     return {await name_of(running) for _ in range(12)} == names
+
+
+# --- with pods that are processes
+
+
+@contextmanager
+def lab(folder: Path) -> Iterator[Path]:
+    """Run a cluster whose Deployments become processes; give its kubeconfig."""
+    with own_plan() as plan:
+
+        async def beside(running: RunningApi) -> None:
+            async with workplace(access_to(running), plan) as work, controlling(work):
+                await kubelet.run(work, folder / "kubelet")
+
+        with in_thread(plan=plan, beside=beside) as running:
+            (folder / "kubeconfig").write_text(running.kubeconfig(), encoding="utf-8")
+            yield folder / "kubeconfig"
+
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  replicas: 10
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: web
+        image: nginx:1.25
+        ports: [{containerPort: 80}]
+        readinessProbe: {httpGet: {port: 80}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: shop}, ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: nginx}
+spec: {controller: k8s.io/ingress-nginx}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop}
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: shop.example
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: shop, port: {number: 80}}}}]}
+"""
+
+
+def test_no_request_fails_while_a_deployment_of_processes_is_rolled_out(pair: Pair, tmp_path: Path) -> None:
+    with lab(tmp_path) as kubeconfig:
+        (tmp_path / "shop.yaml").write_text(DEPLOYMENT)
+        kubectl = Kubectl(kubeconfig.read_text(), tmp_path, "shop")
+        kubectl.must(f"apply -f {tmp_path}/shop.yaml")
+        kubectl.must("rollout status deployment shop --timeout=60s")
+        dataplane = pair.dataplane()
+        controller = pair.controller("--kubeconfig", str(kubeconfig), "--update-status=false")
+        soon(lambda: pair.status_of("shop.example") == 200)
+        with Load(pair.http, "shop.example", clients=4, pause=0.002) as load:
+            load.go_on(100)
+            kubectl.must("set image deployment shop web=nginx:1.26")
+            kubectl.must("rollout status deployment shop --timeout=60s")
+            load.go_on(100)
+        assert load.broken == []
+        assert load.answers.keys() == {200}
+        assert controller.said("is live") > 2
+        assert controller.said("reloaded") == dataplane.said("started again") == 0
