@@ -25,7 +25,6 @@ from sevengate.lab.kubelet.server import serving
 from sevengate.lab.kubelet.status import Addresses, State, pod_status
 from sevengate.lab.mirror import Change, Object
 from sevengate.lab.reconciler import Reconciler
-from sevengate.lab.resources import SERVICE_ACCOUNTS
 from sevengate.lab.workplace import Workplace
 
 log = logging.getLogger("sevengate.lab")
@@ -55,7 +54,7 @@ class Kubelet:
     async def run(self) -> None:
         """Run pods until cancelled; then end them all."""
         mirrors = self._work.mirrors
-        watched = [mirrors.of(one) for one in (SERVICES, CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS)]
+        watched = [mirrors.of(one) for one in (SERVICES, CONFIG_MAPS, SECRETS)]
         pods = mirrors.of(PODS)
         await mirrors.synced()
         for node in self.nodes.values():

@@ -60,10 +60,17 @@ class Node:
         resource = {"ConfigMap": CONFIG_MAPS, "Secret": SECRETS}[kind]
         return self._mirrors.of(resource).objects.get(f"{namespace}/{name}")
 
-    def account_of(self, pod: Object) -> Object | None:
-        """Give the ServiceAccount of a pod, None if there is none."""
+    async def account_of(self, pod: Object) -> Object | None:
+        """Give the ServiceAccount of a pod; None if there is no `default`, NotFoundError if there is no other one."""
         name = pod["spec"].get("serviceAccountName") or "default"
-        return self._mirrors.of(SERVICE_ACCOUNTS).objects.get(f"{pod['metadata']['namespace']}/{name}")
+        try:
+            answer = await self._work.client.get(SERVICE_ACCOUNTS.path(pod["metadata"]["namespace"], name))
+        except NotFoundError:
+            if name != "default":
+                raise
+            return None
+        account: Object = msgspec.json.decode(answer)
+        return account
 
     def services_for(self, pod: Object) -> Iterator[Object]:
         """Give the Services that a pod is told of, with the ports that are really listened on; the API's own first.

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -42,11 +42,13 @@ class Pod:
     """A pod with processes."""
 
     def __init__(self, pod: Object, node: Node, address: str) -> None:
-        self.pod = _with_token(pod, node.account_of(pod))
+        self.pod = pod
         self.address = address
         self._node = node
         self._folder = node.machine.folder / "pods" / pod["metadata"]["uid"]
-        self._volumes = Volumes(self.pod, self._folder / "volumes", node.folder)
+        self._volumes = Volumes((), pod, self._folder / "volumes", node.folder)
+        #: The volume of the service account's token, if the API server has not added one to the pod.
+        self._added: Object | None = None
         self._tokens: dict[TokenWish, tuple[str, float]] = {}
         self._dirty = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
@@ -77,6 +79,9 @@ class Pod:
 
     def prepare(self, container: Object, run: str) -> Recipe | None:
         """Say how a container is run."""
+        if self._added and not _has_token(container):
+            mount = {"name": self._added["name"], "mountPath": SERVICE_ACCOUNT, "readOnly": True}
+            container = {**container, "volumeMounts": [*(container.get("volumeMounts") or ()), mount]}
         around = Surroundings(self._shown, self._find, self._node.services_for(self.pod))
         return recipe_of(container, around, Place(self._node.machine, self._where, self._volumes, self._folder), run)
 
@@ -93,7 +98,7 @@ class Pod:
 
     def update(self, pod: Object) -> None:
         """Take in the pod as it is now; one that is to be deleted is ended."""
-        self.pod = _with_token(pod, self._node.account_of(pod))
+        self.pod = pod
         if pod["metadata"].get("deletionTimestamp") and self._ending is None:
             grace = pod["metadata"].get("deletionGracePeriodSeconds")
             self._ending = asyncio.create_task(self._end(30.0 if grace is None else float(grace)))
@@ -142,6 +147,9 @@ class Pod:
     async def _prepare_volumes(self) -> None:
         while True:
             try:
+                if await self._wants_token():
+                    self._added = default_token_volume(self.pod)
+                self._volumes = Volumes(self._listed, self.pod, self._folder / "volumes", self._node.folder)
                 await self._renew_tokens()
                 self._volumes.write(self._sources)
             except (ReferenceMissingError, VolumeError, ClusterError) as error:
@@ -152,13 +160,26 @@ class Pod:
                 self._volumes_are_ready = True
                 return
 
+    async def _wants_token(self) -> bool:
+        """Say whether a token is still to be added, as API servers do (ServiceAccount admission)."""
+        spec = self.pod["spec"]
+        if any(_has_token(one) for one in spec["containers"]) or spec.get("automountServiceAccountToken") is False:
+            return False
+        account = await self._node.account_of(self.pod)
+        is_wished = spec.get("automountServiceAccountToken")
+        return account is not None and (is_wished or account.get("automountServiceAccountToken") is not False)
+
+    @property
+    def _listed(self) -> list[Object]:
+        return [*(self.pod["spec"].get("volumes") or ()), *([self._added] if self._added else [])]
+
     async def keep_tokens(self) -> None:
         """Renew the tokens that end soon."""
         if self._volumes_are_ready and await self._renew_tokens():
             self.refresh()
 
     async def _renew_tokens(self) -> bool:
-        wanted = [one for one in token_wishes(self.pod) if self._tokens.get(one, ("", 0.0))[1] < time.monotonic()]
+        wanted = [one for one in token_wishes(self._listed) if self._tokens.get(one, ("", 0.0))[1] < time.monotonic()]
         for wish in wanted:
             token = await self._node.token(self.pod, wish)
             self._tokens[wish] = token, time.monotonic() + wish.seconds * _RENEWED
@@ -241,26 +262,5 @@ class Pod:
         return Container(spec, self, policy, state)
 
 
-def _with_token(pod: Object, account: Object | None) -> Object:
-    """Give the pod with its service account's token, if the API server has not added it (as Kubernetes' does)."""
-    spec = pod["spec"]
-    containers = [*(spec.get("initContainers") or ()), *spec["containers"]]
-    has_one = any(
-        mount["mountPath"] == SERVICE_ACCOUNT for one in containers for mount in one.get("volumeMounts") or ()
-    )
-    wish = spec.get("automountServiceAccountToken")
-    is_wanted = (
-        wish if wish is not None else account is not None and account.get("automountServiceAccountToken") is not False
-    )
-    if has_one or not is_wanted:
-        return pod
-    volume = default_token_volume(pod)
-    mount = {"name": volume["name"], "mountPath": SERVICE_ACCOUNT, "readOnly": True}
-    changed = {"volumes": [*(spec.get("volumes") or ()), volume], "containers": _mounted(spec["containers"], mount)}
-    if spec.get("initContainers"):
-        changed["initContainers"] = _mounted(spec["initContainers"], mount)
-    return {**pod, "spec": {**spec, **changed}}
-
-
-def _mounted(containers: Iterable[Object], mount: Object) -> list[Object]:
-    return [{**one, "volumeMounts": [*(one.get("volumeMounts") or ()), mount]} for one in containers]
+def _has_token(container: Object) -> bool:
+    return any(mount["mountPath"] == SERVICE_ACCOUNT for mount in container.get("volumeMounts") or ())

@@ -10,7 +10,7 @@ with VolumeError. Source: Kubernetes, "Volumes", "Projected Volumes".
 import base64
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -54,9 +54,9 @@ class Sources(msgspec.Struct, frozen=True):
     tokens: Mapping[TokenWish, str] = {}
 
 
-def token_wishes(pod: Object) -> Iterator[TokenWish]:
-    """Give the tokens that a pod's volumes hold."""
-    for volume in pod["spec"].get("volumes") or ():
+def token_wishes(volumes: Iterable[Object]) -> Iterator[TokenWish]:
+    """Give the tokens that volumes hold."""
+    for volume in volumes:
         for source in (volume.get("projected") or {}).get("sources") or ():
             if token := source.get("serviceAccountToken"):
                 yield _wish(token)
@@ -144,8 +144,8 @@ _PROJECTIONS: Final = {**_KINDS, "serviceAccountToken": _token}
 class Volumes:
     """The volumes of one pod, below `folder`; `node_folder` holds what the node's hostPaths are."""
 
-    def __init__(self, pod: Object, folder: Path, node_folder: Path) -> None:
-        self._volumes: dict[str, Object] = {one["name"]: one for one in pod["spec"].get("volumes") or ()}
+    def __init__(self, listed: Iterable[Object], pod: Object, folder: Path, node_folder: Path) -> None:
+        self._volumes: dict[str, Object] = {one["name"]: one for one in listed}
         self._group: int | None = (pod["spec"].get("securityContext") or {}).get("fsGroup")
         self._folder = folder
         self._node_folder = node_folder
