@@ -30,6 +30,9 @@ SERIES: Final = 64
 #: Steps of PCRE after which a user's pattern is given up: milliseconds, where a bad one would take years.
 REGEX_STEPS: Final = 100_000
 
+#: Every IPv6 address of the machine.
+_ANY_IPV6: Final = "[::]"
+
 #: Variables that lua/phases.lua sets for the access log, beside proxy_upstream_name, if its format names them.
 LOG_VARIABLES: Final = ("namespace", "ingress_name", "service_name", "service_port")
 
@@ -69,7 +72,7 @@ class Place(msgspec.Struct, frozen=True):
     temporary: str
     certificate: str
     certificate_key: str
-    addresses: tuple[str, ...] = ("0.0.0.0", "[::]")  # noqa: S104 - an ingress is for the world
+    addresses: tuple[str, ...] = ("0.0.0.0", _ANY_IPV6)  # noqa: S104 - an ingress is for the world
     http_port: int = 80
     https_port: int = 443
     default_port: int = 8181
@@ -441,7 +444,7 @@ def _plain_server(settings: Settings, profiles: Iterable[Profile], place: Place)
     listen = (*_shared_listen(settings), *(("proxy_protocol",) if settings.use_proxy_protocol else ()))
     return _block(
         "server",
-        *(_d("listen", f"{address}:{place.http_port}", *listen) for address in place.addresses),
+        *(_d("listen", f"{address}:{place.http_port}", *listen) for address in _addresses(settings, place)),
         _d("server_name", "_"),
         *_counting(settings),
         *_locations(settings, profiles),
@@ -460,7 +463,7 @@ def _tls_server(settings: Settings, profiles: Iterable[Profile], place: Place) -
     )
     return _block(
         "server",
-        *(_d("listen", f"{address}:{place.https_port}", *listen) for address in place.addresses),
+        *(_d("listen", f"{address}:{place.https_port}", *listen) for address in _addresses(settings, place)),
         *((_d("http2", "on"),) if settings.use_http2 and by_directive else ()),
         _d("server_name", "_"),
         _call("ssl_certificate_by_lua_block", f'require("{PHASES}").certificate()'),
@@ -468,6 +471,11 @@ def _tls_server(settings: Settings, profiles: Iterable[Profile], place: Place) -
         *_counting(settings),
         *_locations(settings, profiles),
     )
+
+
+def _addresses(settings: Settings, place: Place) -> tuple[str, ...]:
+    """Give the addresses to listen at; one that was asked for by name stays, whatever the settings say of IPv6."""
+    return tuple(address for address in place.addresses if not (settings.disable_ipv6 and address == _ANY_IPV6))
 
 
 def _shared_listen(settings: Settings) -> tuple[str, ...]:
@@ -517,7 +525,10 @@ def _pass(profile: Profile) -> tuple[Directive, ...]:
 def _default_server(settings: Settings, place: Place) -> Directive:
     return _block(
         "server",
-        *(_d("listen", f"{address}:{place.default_port}", *_shared_listen(settings)) for address in place.addresses),
+        *(
+            _d("listen", f"{address}:{place.default_port}", *_shared_listen(settings))
+            for address in _addresses(settings, place)
+        ),
         _d("access_log", "off"),
         # Lua can set only what some directive uses, and no other one uses this: it stands where it costs nothing.
         Directive("set", (Expr("$sevengate_aside"), "")),
