@@ -146,15 +146,17 @@ class CertificateUpkeep:
             held = self._issue(names, ())
             metadata = {"name": name, "namespace": namespace}
             await self._client.create(SECRETS.path(namespace), _secret(metadata, held))
-            log.info("made a certificate for the admission webhook: Secret %s", self._named.secret)
-            return held
+            return self._said(held, "made")
         held_there = _read(there)
         if held_there and self._will_do(held_there, names):
             return held_there
         held = self._issue(names, held_there.authorities[:1] if held_there else ())
         # The resourceVersion goes with it: the server refuses if another replica was quicker.
         await self._client.replace(SECRETS.path(namespace, name), {**there, **_secret(there["metadata"], held)})
-        log.info("renewed the certificate of the admission webhook: Secret %s", self._named.secret)
+        return self._said(held, "renewed" if held_there else "made")
+
+    def _said(self, held: _Held, done: str) -> _Held:
+        log.info("the certificate of the admission webhook was %s: Secret %s", done, self._named.secret)
         return held
 
     def _issue(self, names: tuple[str, ...], before: tuple[bytes, ...]) -> _Held:

@@ -125,20 +125,25 @@ def _metadata(raw: msgspec.Raw) -> _Metadata:
 
 def answer(question: Question, verdict: Verdict) -> bytes:
     """Write the answer to a question."""
+    about = question.new.ref if question.new else None
     response: dict[str, object] = {"uid": question.uid, "allowed": verdict.allowed}
     if not verdict.allowed:
-        response["status"] = {"code": 400, "reason": "BadRequest", "message": _denial(verdict.denials)}
-    about = question.new.ref if question.new else None
+        response["status"] = {"code": 400, "reason": "BadRequest", "message": _denial(verdict.denials, about)}
     warnings = [question.remark] if question.remark else list(_warnings(verdict.remarks, about))
     if warnings:
         response["warnings"] = warnings
     return msgspec.json.encode({"apiVersion": question.api_version, "kind": "AdmissionReview", "response": response})
 
 
-def _denial(denials: tuple[Diagnostic, ...]) -> str:
-    lines = [_cut(_sentence(found, str(found.where), with_hint=True), LONGEST_ERROR) for found in denials[:MOST_ERRORS]]
+def _denial(denials: tuple[Diagnostic, ...], about: ObjectRef | None) -> str:
+    lines = [_reason(found, about) for found in denials[:MOST_ERRORS]]
     more = len(denials) - MOST_ERRORS
     return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
+
+
+def _reason(found: Diagnostic, about: ObjectRef | None) -> str:
+    text = _sentence(found, str(found.where), with_hint=True)
+    return _cut(text if found.where.object == about else f"this would break another object: {text}", LONGEST_ERROR)
 
 
 def _warnings(remarks: tuple[Diagnostic, ...], about: ObjectRef | None) -> Iterator[str]:

@@ -111,6 +111,13 @@ def test_a_denial_names_object_field_reason_and_hint() -> None:
     )
 
 
+def test_a_denial_for_the_sake_of_another_object_says_so() -> None:
+    other = finding("Path '/' already belongs to Ingress default/shop", ref=ObjectRef("Ingress", "a", "b"))
+    assert response(Verdict((other,)))["status"]["message"] == (
+        "this would break another object: Ingress a/b spec.rules[0]: Path '/' already belongs to Ingress default/shop"
+    )
+
+
 def test_a_denial_for_many_reasons_stays_readable() -> None:
     said = response(Verdict(tuple(finding(f"reason {number} " + "x" * 5000) for number in range(200))))
     lines = said["status"]["message"].splitlines()
