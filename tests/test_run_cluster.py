@@ -13,6 +13,7 @@ from tests.asking import Answer, ask
 from tests.backends import EchoBackends
 from tests.cluster.api_server import ApiServer
 from tests.cluster.making import config_map, endpoint_slice, ingress, ingress_class, published, service
+from tests.scrape import read
 from tests.waiting import LIMIT, free_port, until
 
 
@@ -114,6 +115,9 @@ def test_what_a_cluster_asks_for_is_served_and_its_statuses_say_where(
         server.delete("Ingress", "default/new")
         await until(lambda: running.serves("new.example", 404))
         assert running.said("reloaded") == 0
+        scrape = read((await asyncio.to_thread(ask, running.healthz, "localhost", "/metrics")).body.decode())
+        assert scrape.one("sevengate_event_to_live_seconds_count") == scrape.one("sevengate_pushes_total") >= 4
+        assert scrape.one("nginx_ingress_controller_leader_election_status", name="ingress-controller-leader") == 1
         running.process.terminate()
         assert await running.process.wait() == 0
         assert status_of(server, "default/shop") == []

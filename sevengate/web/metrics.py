@@ -51,7 +51,6 @@ class Progress:
     """What became of all rounds so far. `election` names the Lease, and `leads` says whether we hold it."""
 
     def __init__(self, class_name: str, election: str = "", leads: Callable[[], bool] = lambda: False) -> None:
-        self._class_name = class_name
         self._election = election
         self._leads = leads
         self._generation: Generation | None = None
@@ -61,7 +60,7 @@ class Progress:
         self._live_at = 0.0
         self._waits = [0] * (len(EVENT_BOUNDS) + 1)
         self._waited = 0.0
-        self._certificates = _Certificates()
+        self._certificates = _Certificates(class_name)
 
     def take(self, generation: Generation, diagnostics: Iterable[Diagnostic]) -> None:
         """Take note of a round, and of all that there is to complain of after it."""
@@ -83,10 +82,11 @@ class Progress:
 
     def text(self, constant: Mapping[str, str]) -> str:
         """Give all families of the controller."""
-        found = self._of_rounds()
+        found, texts = self._of_rounds(), dict[str, str]()
         if self._generation:
             found |= self._of_what_is_served(self._generation.compilation)
-        return "".join(written(name, found.get(name, ()), constant) for name in OF_CONTROLLER)
+            texts = self._certificates.written(self._generation.compilation.table)
+        return "".join(texts.get(name) or written(name, found.get(name, ()), constant) for name in OF_CONTROLLER)
 
     def _of_rounds(self) -> dict[str, Samples]:
         applied = self._generation.applied if self._generation else None
@@ -111,8 +111,6 @@ class Progress:
     def _of_what_is_served(self, compilation: Compilation) -> dict[str, Samples]:
         codes = Counter((str(found.severity), found.code) for found in self._diagnostics)
         return {
-            f"{INHERITED}ssl_expire_time_seconds": self._certificates.expiries(compilation.table, self._class_name),
-            f"{INHERITED}ssl_certificate_info": self._certificates.issuers(compilation.table, self._class_name),
             f"{INHERITED}orphan_ingress": _orphans(self._diagnostics, compilation.table),
             "sevengate_diagnostics": [
                 Sample(number, {"severity": severity, "code": code}) for (severity, code), number in codes.items()
@@ -157,32 +155,33 @@ def _without_endpoints(table: RoutingTable) -> Iterator[ObjectRef]:
 
 
 class _Certificates:
-    """Says of each server name what certificate it has; what was read of a chain once is kept while it is used."""
+    """Says of each server name what certificate it has; what was read and written is kept while it is so."""
 
-    def __init__(self) -> None:
+    def __init__(self, class_name: str) -> None:
+        self._class_name = class_name
         self._read: dict[Certificate, dict[str, str]] = {}
+        self._of: tuple[object, ...] = ()
+        self._written: dict[str, str] = {}
 
-    def expiries(self, table: RoutingTable, class_name: str) -> Samples:
-        return [
-            Sample(_unix_time(certificate), self._labels(host, certificate, class_name))
-            for host, certificate in _by_host(table)
-            if certificate.not_after
-        ]
+    def written(self, table: RoutingTable) -> dict[str, str]:
+        """Give the two families as text, by their names."""
+        of = (table.certificates, table.server_names)
+        if not self._of or any(one is not other for one, other in zip(of, self._of, strict=True)):
+            self._read = {one: self._read.get(one) or _read(one) for one in table.certificates.values()}
+            served = [(self._labels(host, one), one) for host, one in _by_host(table)]
+            expiries = [Sample(_unix_time(one), labels) for labels, one in served if one.not_after]
+            issuers = [Sample(1, {**labels, **self._read[one]}) for labels, one in served]
+            families = {f"{INHERITED}ssl_expire_time_seconds": expiries, f"{INHERITED}ssl_certificate_info": issuers}
+            self._written = {name: written(name, samples, {}) for name, samples in families.items()}
+            self._of = of
+        return self._written
 
-    def issuers(self, table: RoutingTable, class_name: str) -> Samples:
-        self._read = {one: self._read.get(one) or _read(one) for one in table.certificates.values()}
-        return [
-            Sample(1, {**self._labels(host, certificate, class_name), **self._read[certificate]})
-            for host, certificate in _by_host(table)
-        ]
-
-    def _labels(self, host: str, certificate: Certificate, class_name: str) -> dict[str, str]:
-        known = self._read.get(certificate) or self._read.setdefault(certificate, _read(certificate))
+    def _labels(self, host: str, certificate: Certificate) -> dict[str, str]:
         namespace, _, secret = certificate.name.partition("/")
         return {
-            "class": class_name,
+            "class": self._class_name,
             "host": host,
-            "identifier": known["serial_number"],
+            "identifier": self._read[certificate]["serial_number"],
             "namespace": namespace,
             "secret_name": secret,
         }

@@ -21,6 +21,7 @@ local tonumber = tonumber
 
 local METHODS, OTHER_METHOD = series.METHODS, series.OTHER_METHOD
 local key_of = series.key
+local is_exiting = ngx.worker.exiting
 -- Looks at the book that fall into the time for which a series is kept, and sweeps of it.
 local LOOKS = 60
 -- Seconds between two looks at least.
@@ -128,6 +129,9 @@ end
 -- Counts a request that is over. `ctx` is what phases.lua knows of it: {group = table, route = table, backend = table},
 -- or nothing where it came to no route.
 function _M.count(ctx)
+    if is_exiting() then
+        series.refresh() -- no timer does it any more
+    end
     local counts = counters.mine
     local of, method, status = group_of(ctx), METHODS[ngx.req.get_method()] or OTHER_METHOD, ngx.status
     local at = of[key_of(method, status)]
