@@ -16,7 +16,7 @@ import pytest
 
 from sevengate.nginx.conf import Directive, Expr, write
 from sevengate.nginx.installation import APT_COMMAND, NginxError, NginxMissingError, find_installation
-from sevengate.nginx.listening import AddressTakenError, refuse_taken
+from sevengate.nginx.listening import AddressTakenError
 from sevengate.nginx.ports import group_members
 from sevengate.nginx.process import ConfRejectedError, NginxProcess, Ready
 from sevengate.nginx.runtime import Runtime
@@ -198,19 +198,6 @@ def test_a_taken_port_is_named_with_its_owner(runtime: Runtime) -> None:
             asyncio.run(run())
 
 
-@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_a_port_that_another_nginx_would_share_is_taken_all_the_same(family: int, address: str) -> None:
-    with socket.socket(family) as sharing:
-        sharing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sharing.bind((address, 0))
-        sharing.listen()
-        port = sharing.getsockname()[1]
-        written = f"[{address}]" if ":" in address else address
-        with pytest.raises(AddressTakenError, match=rf":{port} is taken by .*\(pid {os.getpid()}\)"):
-            refuse_taken(written, port)
-    refuse_taken(written, port)
-
-
 def test_a_port_that_only_root_may_have_is_told_as_that(runtime: Runtime, tmp_path: Path) -> None:
     fake = tmp_path / "nginx"
     fake.write_text(
@@ -363,17 +350,3 @@ def test_nginx_does_not_survive_a_killed_parent(runtime: Runtime, tmp_path: Path
         assert group_members(group)
         parent.kill()
     asyncio.run(until(lambda: not group_members(group)))
-
-
-def test_the_private_part_is_for_its_owner_only(runtime: Runtime) -> None:
-    path = runtime.write("key.pem", b"secret")
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert runtime.private.stat().st_mode & 0o777 == 0o700
-    runtime.write("key.pem", b"newer")
-    assert path.read_bytes() == b"newer"
-    assert sorted(entry.name for entry in runtime.private.iterdir()) == ["key.pem", "lock"]
-
-
-def test_a_directory_too_deep_for_a_socket_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NginxError, match="too long for the path of a socket"):
-        Runtime(tmp_path / ("x" * 100))

@@ -15,7 +15,6 @@ from sevengate.nginx.control import SupervisorAwayError
 from sevengate.nginx.installation import NginxError, find_installation
 from sevengate.nginx.listening import AddressTakenError, Listen
 from sevengate.nginx.process import ConfRejectedError
-from sevengate.nginx.runtime import Runtime
 from sevengate.nginx.supervision import RemoteSupervisor, serving
 from sevengate.nginx.supervisor import Supervisor
 from sevengate.nginx.usage import Usage
@@ -168,26 +167,6 @@ def test_the_sockets_are_for_their_owner_only(directory: Path) -> None:
             assert folder.stat().st_uid == os.geteuid()
 
     asyncio.run(scene())
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_a_volume_that_is_somebody_elses_is_left_as_it_is(directory: Path) -> None:
-    directory.mkdir()
-    directory.chmod(0o2777)
-    os.chown(directory, 65534, 65534)
-
-    async def scene() -> None:
-        async with supervised(directory) as (supervisor, _):
-            modes = [folder.stat().st_mode & 0o7777 for folder in (directory, supervisor.runtime.private)]
-            assert [oct(mode) for mode in modes] == ["0o2777", "0o700"]
-
-    asyncio.run(scene())
-
-
-def test_a_folder_that_cannot_be_written_is_named(directory: Path) -> None:
-    directory.touch()
-    with pytest.raises(NginxError, match=rf"cannot write {directory}/gate: Not a directory"):
-        Runtime(directory / "gate").make()
 
 
 def test_one_supervisor_works_in_a_directory(directory: Path) -> None:
