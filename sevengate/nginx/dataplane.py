@@ -314,7 +314,7 @@ class DataPlane:
                 return await self._refill(standing)
         except SupervisorAwayError:
             raise
-        except ControlError as error:
+        except (ControlError, NginxError) as error:
             return str(error)
 
     async def _refill(self, standing: Standing) -> str:

@@ -11,14 +11,14 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 import msgspec
 from aiohttp import web
 
 from sevengate.nginx.blueprint import Blueprint, Standing, Supervision
-from sevengate.nginx.control import SupervisorAwayError
+from sevengate.nginx.control import ControlError, SupervisorAwayError
 from sevengate.nginx.installation import NginxError
 from sevengate.nginx.listening import AddressTakenError
 from sevengate.nginx.process import START_LIMIT, ConfRejectedError
@@ -42,6 +42,7 @@ _ERRORS: Final[dict[str, type[NginxError]]] = {
 }
 
 _encode = msgspec.json.Encoder().encode
+_Answer = TypeVar("_Answer", Standing, Usage)
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -119,7 +120,7 @@ class RemoteSupervisor:
 
     async def usage(self) -> Usage:
         """Say what NGINX's processes use; raise SupervisorAwayError if nobody answers."""
-        return msgspec.json.decode(await self._reach("GET", _USAGE, {}), type=Usage)
+        return _read(await self._reach("GET", _USAGE, {}), Usage)
 
     async def configure(self, blueprint: Blueprint) -> Standing:
         """Start or reload NGINX; raise NginxError as the supervisor did, or SupervisorAwayError."""
@@ -139,7 +140,7 @@ class RemoteSupervisor:
             self._session = None
 
     async def _ask(self, method: str, query: dict[str, str], body: bytes | None = None) -> Standing:
-        return msgspec.json.decode(await self._reach(method, _PATH, query, body), type=Standing)
+        return _read(await self._reach(method, _PATH, query, body), Standing)
 
     async def _reach(self, method: str, path: str, query: dict[str, str], body: bytes | None = None) -> bytes:
         try:
@@ -157,6 +158,13 @@ class RemoteSupervisor:
             self._session = aiohttp.ClientSession(connector=connector, timeout=LIMIT)
         async with self._session.request(method, f"http://supervisor{path}", params=query, data=body) as response:
             return response.status, await response.read()
+
+
+def _read(said: bytes, kind: type[_Answer]) -> _Answer:
+    try:
+        return msgspec.json.decode(said, type=kind)
+    except msgspec.DecodeError as error:
+        raise ControlError(f"the data plane says what we cannot read, run one version of both: {error}") from error
 
 
 def _why(error: Exception) -> str:

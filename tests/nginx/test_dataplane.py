@@ -17,7 +17,7 @@ from sevengate.nginx.blueprint import PROTOCOL, Blueprint, Standing
 from sevengate.nginx.control import Commit, ControlClient, ControlError, Pushed, StaleError
 from sevengate.nginx.dataplane import Applied, DataPlane
 from sevengate.nginx.documents import Document
-from sevengate.nginx.installation import find_installation
+from sevengate.nginx.installation import NginxError, find_installation
 from sevengate.nginx.listening import Listen
 from sevengate.nginx.live import Live, live
 from sevengate.nginx.ports import group_members
@@ -44,7 +44,7 @@ from sevengate.settings import Settings
 from tests.asking import ask
 from tests.backends import EchoBackends
 from tests.conftest import QUIET
-from tests.waiting import until
+from tests.waiting import free_port, until
 
 
 def backend(name: str, *endpoints: Endpoint) -> Backend:
@@ -480,6 +480,34 @@ def test_a_data_plane_of_another_version_is_left_alone_and_that_is_said(temporar
             await driver.close()
 
     assert "run one version of both" in asyncio.run(scene()).problem
+
+
+class Hesitant(Supervisor):
+    """A supervisor that is in trouble when it is first asked."""
+
+    troubles = 3
+
+    async def standing(self) -> Standing:
+        self.troubles -= 1
+        if self.troubles >= 0:
+            raise NginxError("not now")
+        return await super().standing()
+
+
+def test_trouble_with_the_supervisor_ends_when_it_does(temporary: str, shop: RoutingTable) -> None:
+    async def scene() -> None:
+        supervisor = Hesitant(find_installation(), Path(temporary), Listen(("127.0.0.1",), *ports))
+        driver = DataPlane(supervisor, patient=True)
+        try:
+            assert (await driver.apply(shop, None, QUIET)).problem == "not now"
+            await until(lambda: driver.generation)
+            assert supervisor.process.running
+        finally:
+            await driver.close()
+            await supervisor.close()
+
+    ports = [free_port() for _ in range(3)]
+    asyncio.run(scene())
 
 
 # --- certificates

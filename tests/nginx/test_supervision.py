@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from sevengate.nginx.blueprint import Blueprint, Standing
-from sevengate.nginx.control import SupervisorAwayError
+from sevengate.nginx.control import ControlError, SupervisorAwayError
 from sevengate.nginx.installation import NginxError, find_installation
 from sevengate.nginx.listening import AddressTakenError, Listen
 from sevengate.nginx.process import ConfRejectedError
@@ -152,6 +152,32 @@ def test_a_supervisor_that_is_away_is_said_to_be(directory: Path) -> None:
             await asyncio.sleep(0)
         with pytest.raises(SupervisorAwayError):
             await waiting
+        await remote.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said"),
+    [
+        ("200 OK\r\nContent-Length: 2\r\n\r\n[]", ControlError, "run one version of both: Expected `object`"),
+        ("404 Not Found\r\nContent-Length: 0\r\n\r\n", NginxError, "answers with status 404"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_said_in_words(
+    directory: Path, answer: str, kind: type[Exception], said: str
+) -> None:
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {answer}".encode())
+        writer.close()
+
+    async def scene() -> None:
+        remote = RemoteSupervisor(directory)
+        (directory / "private").mkdir(parents=True)
+        async with await asyncio.start_unix_server(answering, directory / "private" / "supervisor.sock"):
+            with pytest.raises(kind, match=said):
+                await remote.standing()
         await remote.close()
 
     asyncio.run(scene())
