@@ -29,6 +29,9 @@ _DEMANDS: Final = frozenset(
 )  # fmt: skip
 
 
+_INT_OR_STRING: Final = frozenset({"integer", "string"})
+
+
 class SchemasMissingError(Exception):
     """The package with Kubernetes' schemas is not installed."""
 
@@ -36,7 +39,7 @@ class SchemasMissingError(Exception):
 class Schema:
     """One node of a schema: a type's fields, a list's items, or a map's values."""
 
-    __slots__ = ("_children", "_definitions", "_items", "_values", "is_plain", "node", "types")
+    __slots__ = ("_children", "_definitions", "_items", "_values", "accepted", "is_plain", "node", "types")
 
     def __init__(self, node: Object, definitions: Object) -> None:
         self._definitions = definitions
@@ -44,6 +47,8 @@ class Schema:
         found = self.node.get("type", ())
         #: The JSON types that are taken; empty where any is.
         self.types = frozenset((found,) if isinstance(found, str) else found)
+        #: The same, as values are checked: absent and null are alike to Kubernetes, and null was taken out.
+        self.accepted = _INT_OR_STRING if self.node.get("x-kubernetes-int-or-string") else self.types - {"null"}
         #: Whether nothing but types and fields is demanded, as of nearly all of Kubernetes' own.
         self.is_plain = not _DEMANDS & self.node.keys()
         self._children: dict[str, Schema | None] = {}

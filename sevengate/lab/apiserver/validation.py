@@ -16,16 +16,10 @@ import msgspec
 from sevengate.lab.apiserver.answers import FieldError, Object, invalid
 from sevengate.lab.apiserver.schemas import ANY, Schema
 
-_TYPES: Final[dict[str, Callable[[Any], bool]]] = {
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "string": lambda value: isinstance(value, str),
-    "boolean": lambda value: isinstance(value, bool),
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "null": lambda value: value is None,
-}
-_INT_OR_STRING: Final = frozenset({"integer", "string"})
+#: What JSON calls the values that Python makes of it.
+_NAMES: Final[dict[type, str]] = {
+    dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number",
+}  # fmt: skip
 
 
 def typed(value: Any, schema: Schema, kind: str) -> Object:
@@ -119,12 +113,11 @@ def _joined(path: str, name: str) -> str:
 
 
 def _wrong_type(value: Any, schema: Schema, path: str) -> FieldError | None:
-    types = _INT_OR_STRING if schema.node.get("x-kubernetes-int-or-string") else schema.types
-    # Absent and null are the same to Kubernetes, and null was taken out; what is left of it stands in a list.
-    if not types or any(_TYPES[name](value) for name in _TYPES.keys() & types - {"null"}):
+    wanted = schema.accepted
+    found = _NAMES.get(type(value), "")
+    if not wanted or found in wanted or (found == "integer" and "number" in wanted):
         return None
-    wanted = ",".join(sorted(types - {"null"}))
-    message = f"Invalid value: {_shown(value)}: {path or 'the object'} must be of type {wanted}"
+    message = f"Invalid value: {_shown(value)}: {path or 'the object'} must be of type {','.join(sorted(wanted))}"
     return FieldError(path, "FieldValueTypeInvalid", message)
 
 
@@ -135,7 +128,7 @@ def _bounds(value: Any, node: Object, path: str) -> Iterator[FieldError]:
 
 
 def _number(value: Any) -> bool:
-    return _TYPES["number"](value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _minimum(value: Any, limit: Any, node: Object) -> str:

@@ -70,7 +70,7 @@ class Scheduler:
             self._homeless[key] = None
             await self._refuse(pod, summary(reasons))
             return
-        node = min(fitting, key=lambda room: (len(room.pods), room.node["metadata"]["name"])).node
+        node = min(fitting, key=lambda room: (room.count, room.node["metadata"]["name"])).node
         await self._bind(pod, node["metadata"]["name"])
 
     def _rooms(self) -> list[Room]:

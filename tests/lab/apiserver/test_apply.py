@@ -191,3 +191,17 @@ def test_a_difference_names_what_is_new_other_or_gone(old: Data, new: Data) -> N
 )
 def test_a_field_is_spelled_as_messages_do(path: tuple[str, ...], text: str) -> None:
     assert spelled(path) == text
+
+
+LABELS = st.dictionaries(st.sampled_from("ab"), st.sampled_from("xy"), max_size=2)
+TEMPLATES = st.fixed_dictionaries({}, optional={"metadata": st.fixed_dictionaries({}, optional={"labels": LABELS})})
+SPECS = st.fixed_dictionaries({}, optional={"replicas": st.integers(0, 1), "template": TEMPLATES})
+
+
+@given(old=SPECS, new=SPECS)
+def test_a_comparison_finds_what_two_whole_walks_find(old: dict[str, Any], new: dict[str, Any]) -> None:
+    before, after = fields_of(deployment(**old), DEPLOYMENT), fields_of(deployment(**new), DEPLOYMENT)
+    difference = compare(deployment(**old), deployment(**new), DEPLOYMENT)
+    assert (difference.added, difference.removed) == (after - before, before - after)
+    changed = {("f:spec", "f:replicas")} if old.get("replicas") != new.get("replicas") else set()
+    assert difference.modified & {("f:spec", "f:replicas")} == changed & before & after
