@@ -18,6 +18,7 @@ from typing import Any, Final
 from sevengate.cluster.errors import NotFoundError
 from sevengate.cluster.resources import CONFIG_MAPS, PODS, SECRETS, SERVICES
 from sevengate.lab.addresses import Plan
+from sevengate.lab.conditions import is_true
 from sevengate.lab.kubelet.machine import NO_ISOLATION, Machine, find_machine
 from sevengate.lab.kubelet.node import Node
 from sevengate.lab.kubelet.pods import Pod
@@ -125,7 +126,7 @@ class Kubelet:
             return
         if pod["metadata"].get("deletionTimestamp"):
             await self._work.writer.delete(PODS, pod, grace=0)
-        elif _is_plain(pod) and not _is_over(pod):
+        elif _is_plain(pod) and not _is_over(pod) and not is_true(pod, "Ready"):
             node = self.nodes[pod["spec"]["nodeName"]]
             where = Addresses(self._addresses.of(pod, node), node.address)
             with contextlib.suppress(NotFoundError):
