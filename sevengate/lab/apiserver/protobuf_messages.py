@@ -1,4 +1,4 @@
-"""The protobuf messages that kubectl sends: field numbers, names and types, and nothing else.
+"""The protobuf messages that kubectl and helm send: field numbers, names and types, and nothing else.
 
 A row is `number name type`; `[]` behind the type makes a list, `{}` a map, `?` says that zero means zero (in Go: a
 pointer), and a name of `-` that the message's fields stand in its parent. `protobuf` reads bytes by this table.
@@ -48,6 +48,9 @@ MESSAGES: Final[dict[str, dict[int, Field]]] = {
         "ObjectMeta": "1 name string, 2 generateName string, 3 namespace string, 4 selfLink string, 5 uid string, "
         "6 resourceVersion string, 7 generation int, 8 creationTimestamp Time, 11 labels string{}, "
         "12 annotations string{}, 14 finalizers string[]",
+        "DeleteOptions": "1 gracePeriodSeconds int?, 2 preconditions Preconditions, 3 orphanDependents bool?, "
+        "4 propagationPolicy string, 5 dryRun string[]",
+        "Preconditions": "1 uid string, 2 resourceVersion string",
         "Secret": "1 metadata ObjectMeta, 2 data bytes{}, 3 type string, 4 stringData string{}, 5 immutable bool",
         "ConfigMap": "1 metadata ObjectMeta, 2 data string{}, 3 binaryData bytes{}, 4 immutable bool",
         "Namespace": _OBJECT.format(spec="NamespaceSpec"),
@@ -123,6 +126,7 @@ _REVIEW: Final = "authorization.k8s.io/v1"
 #: The message of each kind that is read.
 KINDS: Final[dict[tuple[str, str], str]] = {
     ("v1", "ConfigMap"): "ConfigMap",
+    ("v1", "DeleteOptions"): "DeleteOptions",
     ("v1", "Namespace"): "Namespace",
     ("v1", "Secret"): "Secret",
     ("v1", "Service"): "Service",

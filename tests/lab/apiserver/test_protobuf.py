@@ -56,6 +56,12 @@ def test_zero_replicas_are_zero_and_not_left_out() -> None:
     assert read["spec"] == {"replicas": 0}
 
 
+def test_helm_deletes_its_release_by_protobuf() -> None:
+    read = decode(body("v1", "DeleteOptions", field(1, 0) + field(2, field(1, "u")) + field(4, "Background")))
+    assert read["gracePeriodSeconds"] == 0
+    assert (read["preconditions"], read["propagationPolicy"]) == ({"uid": "u"}, "Background")
+
+
 def test_a_field_that_is_not_known_is_refused_and_not_dropped() -> None:
     with pytest.raises(ApiError, match="send JSON"):
         decode(body("v1", "Secret", field(99, "x")))

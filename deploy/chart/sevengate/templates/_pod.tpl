@@ -150,7 +150,7 @@ spec:
   # No readiness probe: whether this pod can serve is a question for the data plane, which goes on with what it has
   # while a controller that was started anew waits for an API server that is away.
   livenessProbe:
-    {{- $probe := dict "httpGet" (dict "path" "/livez" "port" $c.containerPort.healthz) "periodSeconds" 10 "timeoutSeconds" 5 "failureThreshold" 6 }}
+    {{- $probe := dict "httpGet" (dict "path" "/livez" "port" $c.containerPort.healthz) "initialDelaySeconds" 5 "periodSeconds" 10 "timeoutSeconds" 5 "failureThreshold" 6 }}
     {{- toYaml (merge (deepCopy $c.livenessProbe) $probe) | nindent 4 }}
   {{- with $c.resources }}
   resources:
@@ -268,7 +268,7 @@ spec:
       containerPort: {{ $c.containerPort.status }}
       protocol: TCP
   livenessProbe:
-    {{- $probe := dict "httpGet" (dict "path" "/livez" "port" $c.containerPort.status) "periodSeconds" 10 "timeoutSeconds" 5 "failureThreshold" 6 }}
+    {{- $probe := dict "httpGet" (dict "path" "/livez" "port" $c.containerPort.status) "initialDelaySeconds" 5 "periodSeconds" 10 "timeoutSeconds" 5 "failureThreshold" 6 }}
     {{- toYaml $probe | nindent 4 }}
   readinessProbe:
     {{- $probe := dict "httpGet" (dict "path" "/readyz" "port" $c.containerPort.status) "periodSeconds" 2 "timeoutSeconds" 2 "failureThreshold" 3 }}
