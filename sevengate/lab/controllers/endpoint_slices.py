@@ -31,6 +31,7 @@ class EndpointSlices:
 
     def __init__(self, work: Workplace) -> None:
         self._writer = work.writer
+        self._moved = work.plan.port
         self._services = work.mirrors.of(SERVICES)
         pods = work.mirrors.of(PODS)
         self._selected = Labelled(pods)
@@ -80,7 +81,7 @@ class EndpointSlices:
         if selector is None:
             return
         pods = self._selected.selected(service["metadata"]["namespace"], selector)
-        groups = groups_of(service, pods)
+        groups = groups_of(service, pods, self._moved)
         await self._write_slices(service, list(self._slices.find(key)), groups)
         await self._write_endpoints(service, groups)
 

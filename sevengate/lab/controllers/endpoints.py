@@ -4,7 +4,7 @@ Takes the Service and pods; gives Groups of endpoints that share their ports, an
 the old Endpoints objects hold. Pure. Source: Kubernetes, "EndpointSlices", and the API reference of both.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from sevengate.lab.controllers.controller import is_going
@@ -22,24 +22,27 @@ class Group(NamedTuple):
     endpoints: dict[str, Object]
 
 
-def groups_of(service: Object, pods: Iterable[Object]) -> list[Group]:
-    """Give the endpoints of a Service; a named port may be another number in each pod, and then makes another Group."""
+def groups_of(service: Object, pods: Iterable[Object], moved: Callable[[int], int] = int) -> list[Group]:
+    """Give the endpoints of a Service; a named port may be another number in each pod, and then makes another Group.
+
+    `moved` gives the port at which a pod really listens where its manifest says another.
+    """
     found: dict[str, Group] = {}
     for pod in sorted(pods, key=lambda one: str(one["metadata"]["name"])):
         if not (pod.get("status") or {}).get("podIP") or is_over(pod):
             continue
-        ports = _ports(service, pod)
+        ports = _ports(service, pod, moved)
         group = found.setdefault(repr(ports), Group(ports, {}))
         group.endpoints[pod["metadata"]["uid"]] = _endpoint(service, pod)
     return list(found.values())
 
 
-def _ports(service: Object, pod: Object) -> list[Object]:
+def _ports(service: Object, pod: Object, moved: Callable[[int], int]) -> list[Object]:
     ports = []
     for port in service["spec"].get("ports") or ():
         number = _number(port, pod)
         if number is not None:
-            named = {"name": port.get("name", ""), "port": number, "protocol": port.get("protocol", "TCP")}
+            named = {"name": port.get("name", ""), "port": moved(number), "protocol": port.get("protocol", "TCP")}
             ports.append(named | ({"appProtocol": port["appProtocol"]} if port.get("appProtocol") else {}))
     return ports
 

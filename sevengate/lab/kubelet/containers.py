@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Protocol
 from uuid import uuid4
 
+from sevengate.lab.kubelet import bare
 from sevengate.lab.kubelet.environment import ReferenceMissingError
 from sevengate.lab.kubelet.images import WHAT_RUNS, ImageError, Program
 from sevengate.lab.kubelet.logs import Log
@@ -130,9 +131,14 @@ class Container:
         """Start a command in the container; raise StartError if the container does not run."""
         if self.process is None or not self.process.running:
             raise StartError(f"container {self.name} is not running")
-        own = self._command
+        own = self._recipe.command
         command = Command(tuple(argv), own.environment, own.directory, own.user, own.groups, terminal)
         return await enter(self.process, self._site.isolation, command, streams)
+
+    def refuse_strangers(self) -> None:
+        """Raise StartError where a command from outside would find the machine's files instead of the container's."""
+        if self.process and self._site.isolation == "none":
+            raise StartError(bare.why_no_exec(self._recipe.sandbox.root))
 
     # --- one run after the other
 
@@ -170,8 +176,7 @@ class Container:
     async def _once(self) -> Exit:
         """Run it once and give how that ended."""
         started = _now()
-        recipe = await self._recipe()
-        self._command = recipe.command
+        recipe = self._recipe = await self._find_recipe()
         self.previous, self.log = self.log, Log(self._site.log(self.name, self.state.restarts))
         self.state.id = f"lab://{uuid4().hex}"
         try:
@@ -197,7 +202,7 @@ class Container:
             self.log.close()
         return Exit(code, self.state.running_since, _now(), message=self._last_words(code), id=self.state.id)
 
-    async def _recipe(self) -> Recipe:
+    async def _find_recipe(self) -> Recipe:
         """Wait until there is all that the container needs."""
         image, failures = self.spec["image"], 0
         while True:

@@ -5,6 +5,7 @@ cannot run, which the kubelet reports as a failed pull with `WHAT_RUNS`. Pure: p
 Tools. As in a real image, `command` takes the place of the entrypoint and `args` that of its arguments.
 """
 
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -39,6 +40,8 @@ class Wanted(msgspec.Struct, frozen=True):
     port_shift: int = 0
     #: Whether the pod puts files of its own among the image's configuration.
     is_configured: bool = False
+    #: Whether the image's files lie among the machine's, below a folder that only its owner may enter.
+    is_bare: bool = False
 
 
 class Tools(msgspec.Struct, frozen=True):
@@ -90,6 +93,7 @@ def _entry(wanted: Wanted, entrypoint: tuple[str, ...], arguments: tuple[str, ..
 # --- Sevengate, and what it replaces
 
 _SEVENGATE: Final = (sys.executable, "-m", "sevengate")
+_GATE_PORTS: Final = {"--http-port": 80, "--https-port": 443}
 _PREDECESSOR: Final = "/nginx-ingress-controller"
 #: The predecessor waits here for its NGINX to end. Ours drains on the SIGTERM that follows anyway.
 _WAIT_SHUTDOWN: Final = File("#!/bin/sh\nexit 0\n", 0o755)
@@ -110,7 +114,9 @@ _GATE_LAYER: Final = Layer(
 
 def _gate(wanted: Wanted, _tools: Tools) -> Program:
     argv = _entry(wanted, ("sevengate",))
-    return Program((*_SEVENGATE, *argv[1:]) if argv[0] == "sevengate" else argv, _GATE_LAYER, _of_python())
+    if argv[0] == "sevengate":
+        argv = (*_SEVENGATE, *_with_own_ports(argv[1:], wanted))
+    return Program(argv, _GATE_LAYER, _of_python())
 
 
 def _predecessor(wanted: Wanted, _tools: Tools) -> Program:
@@ -118,7 +124,21 @@ def _predecessor(wanted: Wanted, _tools: Tools) -> Program:
     # Their manifests begin the arguments with what dumb-init starts; later ones leave that to the image.
     while words and words[0] in {"/usr/bin/dumb-init", "--", _PREDECESSOR}:
         words.pop(0)
-    return Program((*_SEVENGATE, "run", *words), _GATE_LAYER, _of_python())
+    return Program((*_SEVENGATE, *_with_own_ports(("run", *words), wanted)), _GATE_LAYER, _of_python())
+
+
+def _with_own_ports(words: tuple[str, ...], wanted: Wanted) -> tuple[str, ...]:
+    """Move the gate's ports up where the lab may not have low ones; what it says of its ports goes before ours."""
+    if not wanted.port_shift or words[:1] not in {("run",), ("dataplane",)}:
+        return words
+    ports = {
+        option: port for option, port in _GATE_PORTS.items() if not any(_is_option(word, option) for word in words)
+    }
+    return (words[0], *(f"{option}={_moved(port, wanted)}" for option, port in ports.items()), *words[1:])
+
+
+def _is_option(word: str, option: str) -> bool:
+    return word.partition("=")[0] == option
 
 
 def _of_python() -> dict[str, str]:
@@ -134,7 +154,9 @@ def _nginx(wanted: Wanted, tools: Tools) -> Program:
         raise ImageError("nginx is not installed on this machine; on Debian or Ubuntu: apt-get install nginx")
     ports = wanted.ports or ((8080,) if "unprivileged" in wanted.image else (80,))
     listens = tuple(_moved(port, wanted) for port in ports)
-    layer = nginx_image.layer(wanted.address, listens)
+    # Workers that are nobody could not enter that folder.
+    user = "root" if wanted.is_bare and os.geteuid() == 0 else ""
+    layer = nginx_image.layer(wanted.address, listens, user)
     start = nginx_image.start(tools.nginx, wanted.address, is_configured=wanted.is_configured)
     if wanted.command and wanted.command[0] == "nginx":
         return Program((*start, *wanted.command[1:], *wanted.args), layer)

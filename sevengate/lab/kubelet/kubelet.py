@@ -22,6 +22,7 @@ from sevengate.lab.conditions import is_true
 from sevengate.lab.kubelet.machine import NO_ISOLATION, Machine, find_machine
 from sevengate.lab.kubelet.node import Node
 from sevengate.lab.kubelet.pods import Pod
+from sevengate.lab.kubelet.sandbox import Isolation
 from sevengate.lab.kubelet.server import serving
 from sevengate.lab.kubelet.status import Addresses, State, pod_status
 from sevengate.lab.mirror import Change, Object
@@ -212,9 +213,9 @@ def _plain_status(pod: Object, where: Addresses) -> Object:
     return pod_status(pod, init, main, where)
 
 
-async def run(work: Workplace, folder: Path) -> None:
+async def run(work: Workplace, folder: Path, isolation: Isolation | None = None) -> None:
     """Run kubelets for all nodes of a plan until cancelled; what they keep in `folder` is gone then."""
-    machine = await find_machine(work.plan, folder)
+    machine = await find_machine(work.plan, folder, isolation)
     if machine.isolation == "none":
         log.warning(NO_ISOLATION)
     try:

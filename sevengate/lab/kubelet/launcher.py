@@ -100,7 +100,7 @@ def _become(spec: Spec, verb: str, leash: int, report: int) -> NoReturn:
     status = 128
     try:
         _die_with_parent(signal.SIGTERM if spec["isolation"] == "none" else signal.SIGKILL)
-        if spec["isolation"] != "none" and verb == "run":
+        if verb == "run":
             _build(spec)
         _take_terminal(spec)
         os.chdir(spec["directory"])
@@ -137,6 +137,19 @@ def _reset_signals() -> None:
 
 
 def _build(spec: Spec) -> None:
+    if spec["isolation"] != "none":
+        _leave_mounts(spec)
+    os.umask(0o022)
+    for step in spec["steps"]:
+        _STEPS[step[0]](*step[1:])
+    if spec["isolation"] != "none":
+        for folder in (_LAYERS, _HOST):
+            _checked(f"umount {folder}", _LIBC.umount2(folder.encode(), _MNT_DETACH))
+            Path(folder).rmdir()
+
+
+def _leave_mounts(spec: Spec) -> None:
+    """Begin an empty root folder; the machine's own is still seen at _HOST."""
     _checked("unshare", _LIBC.unshare(_CLONE_NEWNS | _CLONE_NEWUTS | _CLONE_NEWIPC))
     socket.sethostname(spec["hostname"])
     _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
@@ -146,13 +159,7 @@ def _build(spec: Spec) -> None:
         Path(root + folder).mkdir(0o700)
     _checked("pivot_root", _LIBC.pivot_root(root.encode(), (root + _HOST).encode()))
     os.chdir("/")
-    os.umask(0o022)
     _mount("tmpfs", _LAYERS, "tmpfs", _MS_NODEV, "mode=755")
-    for step in spec["steps"]:
-        _STEPS[step[0]](*step[1:])
-    for folder in (_LAYERS, _HOST):
-        _checked(f"umount {folder}", _LIBC.umount2(folder.encode(), _MNT_DETACH))
-        Path(folder).rmdir()
 
 
 def _folder(path: str, mode: int) -> None:

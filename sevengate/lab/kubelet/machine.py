@@ -19,7 +19,7 @@ _SEARCHED: Final = "/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin"
 #: What to say where a pod cannot have files of its own.
 NO_ISOLATION: Final = (
     "this machine lets the lab make no namespaces (it takes root, or unprivileged user namespaces), so pods see the "
-    "machine's own files: volumes are not mounted, and what `kubectl exec` changes is changed on this machine"
+    "machine's own files: volumes are not mounted, and `kubectl exec` is refused"
 )
 
 
@@ -37,11 +37,14 @@ class Machine(msgspec.Struct, frozen=True):
         return self.folder / "processes"
 
 
-async def find_machine(plan: Plan, folder: Path) -> Machine:
-    """Look what this machine allows, after ending what another kubelet has left in the folder."""
+async def find_machine(plan: Plan, folder: Path, isolation: Isolation | None = None) -> Machine:
+    """Look what this machine allows, after ending what another kubelet has left in the folder.
+
+    `isolation` says that less is wanted than would be allowed.
+    """
     folder = await asyncio.to_thread(_swept, folder)
     nginx = shutil.which("nginx") or shutil.which("nginx", path=_SEARCHED) or ""
-    return Machine(plan, folder, await find_isolation(folder), Tools(nginx=nginx))
+    return Machine(plan, folder, isolation or await find_isolation(folder), Tools(nginx=nginx))
 
 
 def _swept(folder: Path) -> Path:

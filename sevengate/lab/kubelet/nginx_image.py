@@ -53,10 +53,10 @@ def start(nginx: str, address: str, *, is_configured: bool) -> tuple[str, ...]:
     return (nginx, "-c", f"{_CONF}/nginx.conf")
 
 
-def layer(address: str, ports: Iterable[int]) -> Layer:
-    """Give the image's files."""
+def layer(address: str, ports: Iterable[int], user: str = "") -> Layer:
+    """Give the image's files; workers run as `user`, or as whom this NGINX was built to run them."""
     texts = {
-        f"{_CONF}/nginx.conf": write(_main()),
+        f"{_CONF}/nginx.conf": write(_main(user)),
         f"{_CONF}/mime.types": write([_types()]),
         f"{_CONF}/conf.d/default.conf": write([_server(address, ports)]),
         f"{PAGES}/index.html": _WELCOME,
@@ -65,8 +65,9 @@ def layer(address: str, ports: Iterable[int]) -> Layer:
     return Layer({path: File(text) for path, text in texts.items()}, (_CONF, PAGES))
 
 
-def _main() -> list[Directive]:
+def _main(user: str) -> list[Directive]:
     return [
+        *([_d("user", user)] if user else []),
         _d("worker_processes", "1"),
         _d("error_log", "/dev/stderr", "notice"),
         _d("pid", "/run/nginx.pid"),

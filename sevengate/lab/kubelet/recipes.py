@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from sevengate.lab.kubelet import bare
 from sevengate.lab.kubelet.environment import Surroundings, environment, expand
 from sevengate.lab.kubelet.filesystem import PATH, build_steps
 from sevengate.lab.kubelet.images import Program, Wanted, find_program
@@ -46,15 +47,18 @@ def recipe_of(container: Object, around: Surroundings, place: Place, run: str) -
     program = find_program(_wanted(container, pod, place, variables), machine.tools)
     if program is None:
         return None
-    mounts = place.volumes.mounts(container, variables) if machine.isolation != "none" else []
-    hostname = _hostname(pod)
-    steps = build_steps(machine.isolation, program.layer, mounts, hostname, place.where.pod)
+    mounts, hostname = place.volumes.mounts(container, variables), _hostname(pod)
+    root = place.folder / container["name"] / run
     directory = container.get("workingDir") or "/"
-    if directory != "/" and machine.isolation != "none":
-        steps.append(("folder", directory, 0o755))
+    if machine.isolation == "none":
+        program = bare.moved(program, root)
+        variables |= bare.variables(root, mounts, variables)
+        steps, directory = bare.steps(program.layer), "/"
+    else:
+        steps = build_steps(machine.isolation, program.layer, mounts, hostname, place.where.pod)
+        steps += [("folder", directory, 0o755)] if directory != "/" else []
     user, groups = _user(container, pod)
     command = Command(program.argv, {**program.environment, **variables}, directory, user, groups)
-    root = place.folder / container["name"] / run
     return Recipe(program, command, Sandbox(machine.isolation, root, hostname, steps))
 
 
@@ -76,7 +80,9 @@ def _wanted(container: Object, pod: Object, place: Place, variables: dict[str, s
         metadata["namespace"],
         pod["spec"]["nodeName"],
         place.machine.plan.port_shift,
-        any(mount["mountPath"].startswith("/etc/nginx") for mount in container.get("volumeMounts") or ()),
+        is_bare=place.machine.isolation == "none",
+        is_configured=place.machine.isolation != "none"
+        and any(mount["mountPath"].startswith("/etc/nginx") for mount in container.get("volumeMounts") or ()),
     )
 
 

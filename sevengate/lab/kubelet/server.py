@@ -160,6 +160,7 @@ async def _exec(request: web.BaseRequest, container: Container) -> web.StreamRes
         return _text(400, "you must specify at least 1 command for the container")
 
     async def begin(streams: Streams) -> Process:
+        container.refuse_strangers()
         return await container.enter(command, streams, terminal=wish.tty)
 
     socket = web.WebSocketResponse(protocols=PROTOCOLS)

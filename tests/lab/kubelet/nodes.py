@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from sevengate.lab.addresses import Plan
 from sevengate.lab.apiserver.running import RunningApi
 from sevengate.lab.kubelet import kubelet
+from sevengate.lab.kubelet.sandbox import Isolation
 from sevengate.lab.proxy import proxy
 from sevengate.lab.workplace import workplace
 from tests.lab.apiserver.serving import in_thread
@@ -123,13 +125,16 @@ def waits_for(*reasons: str) -> Callable[[Object], bool]:
 
 
 @contextmanager
-def running_nodes(*, has_proxy: bool = False) -> Iterator[Nodes]:
+def running_nodes(
+    *, has_proxy: bool = False, isolation: Isolation | None = None, port_shift: int = 0
+) -> Iterator[Nodes]:
     """Run an API server and the kubelet of a plan's nodes; with `has_proxy`, Services are reached as well."""
-    with own_plan() as plan, tempfile.TemporaryDirectory() as name:
+    with own_plan() as claimed, tempfile.TemporaryDirectory() as name:
+        plan = msgspec.structs.replace(claimed, port_shift=port_shift)
 
         async def beside(running: RunningApi) -> None:
             async with workplace(access_to(running), plan) as work, asyncio.TaskGroup() as tasks:
-                tasks.create_task(kubelet.run(work, Path(name, "kubelet")))
+                tasks.create_task(kubelet.run(work, Path(name, "kubelet"), isolation))
                 if has_proxy:
                     tasks.create_task(proxy.run(work, Path(name, "proxy")))
 

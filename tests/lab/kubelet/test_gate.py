@@ -90,10 +90,15 @@ def nodes() -> Iterator[Nodes]:
     with running_nodes() as running:
         running.apply(pod("shop", "traefik/whoami", ports=[{"containerPort": 8080}]))
         running.until_ready("shop")
-        world = list(yaml.safe_load_all(WORLD.replace("ADDRESS", running.address("shop"))))
-        world[1]["data"]["ca.crt"] = running.running.authority.decode()
-        running.apply(*world)
+        furnish(running)
         yield running
+
+
+def furnish(nodes: Nodes) -> None:
+    """Make an Ingress that leads to the pod `shop`, and an account that may do all."""
+    world = list(yaml.safe_load_all(WORLD.replace("ADDRESS", nodes.address("shop"))))
+    world[1]["data"]["ca.crt"] = nodes.running.authority.decode()
+    nodes.apply(*world)
 
 
 def ask(address: str, path: str = "/") -> str:
