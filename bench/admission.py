@@ -24,7 +24,7 @@ from bench.gauges import percentile
 from bench.peers import LOOPBACK, BenchError, free_ports
 from bench.scale import Scale
 from sevengate.cluster.authority import Authority, Pair
-from sevengate.web.admission import Admission, serving_admission
+from sevengate.web.admission import Admission, Reviews, serving_admission
 from sevengate.web.proof import Proof
 
 QUESTION: Final = (
@@ -147,7 +147,7 @@ def _serve(size: int, pair: Pair, pipe: Connection) -> None:
     async def run() -> None:
         proof = Proof()
         proof.show(pair)
-        admission = Admission(lambda: compilation, lambda _namespace: True)
+        admission = Admission(lambda: compilation, lambda _namespace: True, Reviews())
         [port] = free_ports(1)
         async with serving_admission(admission, (LOOPBACK,), port, proof.context):
             heart = _Heart()

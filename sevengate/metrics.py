@@ -3,7 +3,8 @@
 A family is all series of one name. Those that ingress-nginx had keep its names and labels, so that dashboards and
 alerts go on working; ours begin with `sevengate_`. Here is also how a family is written down in Prometheus' text format
 (https://prometheus.io/docs/instrumenting/exposition_formats/). What is counted, and when, is left to the edges: of
-requests in NGINX itself (nginx/lua/metrics.lua), of NGINX in nginx/instruments.py, of the controller in web/metrics.py.
+requests in NGINX itself (nginx/lua/metrics.lua), of NGINX in nginx/instruments.py, of the controller in web/metrics.py,
+of reviews in web/admission.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -166,8 +167,21 @@ OF_CONTROLLER: Final[dict[str, Family]] = {
     ),
 }
 
+#: What the validating webhook counts.
+OF_WEBHOOK: Final[dict[str, Family]] = {
+    "nginx_ingress_controller_admission_roundtrip_duration": Family(
+        Kind.GAUGE, "Seconds that the last review took, from its arrival to its answer."
+    ),
+    "sevengate_reviews_total": Family(
+        Kind.COUNTER,
+        "Reviews by outcome: allowed, denied, or the HTTP status of an answer without a verdict.",
+        ("outcome",),
+    ),
+    "sevengate_review_seconds": Family(Kind.HISTOGRAM, "From a review's arrival to its answer."),
+}
+
 #: The table: all families by their names, in the order in which they are served.
-METRICS: Final[dict[str, Family]] = {**REQUESTS, **NGINX, **OF_CONTROLLER}
+METRICS: Final[dict[str, Family]] = {**REQUESTS, **NGINX, **OF_CONTROLLER, **OF_WEBHOOK}
 
 
 def header(name: str) -> str:

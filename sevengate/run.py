@@ -40,7 +40,7 @@ from sevengate.nginx.supervision import RemoteSupervisor
 from sevengate.nginx.supervisor import Supervisor
 from sevengate.settings import Options
 from sevengate.supervise import DIRECTORY, Duty, Grace, why_not_filled
-from sevengate.web.admission import Admission
+from sevengate.web.admission import Admission, Reviews
 from sevengate.web.health import health_pages
 from sevengate.web.metrics import Progress, metrics_page
 from sevengate.web.serving import serving
@@ -165,7 +165,8 @@ class _Run:
         self._statuses: tuple[Mapping[ObjectRef, Status], dict[str, bool]] = {}, {}
         self._problem = self._refused = ""
         self._progress = Progress(options.options.controller_class, _election(options.cluster), self._leads)
-        self.metrics = metrics_page(self._progress, dataplane.instruments, _controller(options))
+        self._reviews = Reviews()
+        self.metrics = metrics_page((self._progress, self._reviews), dataplane.instruments, _controller(options))
         self._is_first = True
 
     async def why_not_ready(self) -> str:
@@ -213,7 +214,7 @@ class _Run:
             compiled = self._controller.compiled
             return compiled is None or watches(scope, compiled.memory.snapshot, namespace)
 
-        admission = Admission(lambda: self._controller.compiled, concerns)
+        admission = Admission(lambda: self._controller.compiled, concerns, self._reviews)
         addresses = addresses_of(options.address or self._options.bind_address)
         return serving_webhook(options, admission, client, addresses)
 

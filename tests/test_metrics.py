@@ -8,6 +8,7 @@ from sevengate.metrics import (
     METRICS,
     NGINX,
     OF_CONTROLLER,
+    OF_WEBHOOK,
     REQUESTS,
     Kind,
     Sample,
@@ -24,7 +25,7 @@ WAIT = "sevengate_event_to_live_seconds"
 
 def test_every_family_is_ours_by_its_name_or_was_ingress_nginxs() -> None:
     assert [name for name in METRICS if not name.startswith((INHERITED, "sevengate_"))] == []
-    assert len(METRICS) == len(REQUESTS) + len(NGINX) + len(OF_CONTROLLER)
+    assert len(METRICS) == len(REQUESTS) + len(NGINX) + len(OF_CONTROLLER) + len(OF_WEBHOOK)
 
 
 def test_our_own_counters_are_named_as_prometheus_wants_them() -> None:

@@ -14,7 +14,7 @@ from sevengate.annotations import access, balancing, canaries, proxying, redirec
 from sevengate.annotations.rows import Annotation
 from sevengate.cli.flags import FLAGS_BY_AREA, Flag
 from sevengate.diagnostics import CODES
-from sevengate.metrics import CONTROLLER, NGINX, OF_CONTROLLER, REQUESTS, Family
+from sevengate.metrics import CONTROLLER, NGINX, OF_CONTROLLER, OF_WEBHOOK, REQUESTS, Family
 from sevengate.settings import SETTINGS, UNSUPPORTED, UNSUPPORTED_GUARDS
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
@@ -120,6 +120,8 @@ def metrics() -> str:
         _metric_table(NGINX),
         "## The controller",
         _metric_table(OF_CONTROLLER),
+        "## The validating webhook",
+        _metric_table(OF_WEBHOOK),
     )
 
 

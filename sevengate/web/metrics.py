@@ -1,8 +1,8 @@
 """Serves /metrics: what the controller has done, and what NGINX shows of itself.
 
 `Progress` is told of each Generation and gives the families OF_CONTROLLER of metrics.py; `metrics_page` joins them with
-those of NGINX (nginx/instruments.py), piece by piece, since there may be very many. Which labels say who we are, and
-whether we lead, is known in run.py.
+those of reviews (admission.py) and of NGINX (nginx/instruments.py), piece by piece, since there may be very many. Which
+labels say who we are, and whether we lead, is known in run.py.
 """
 
 import asyncio
@@ -44,6 +44,14 @@ class Instruments(Protocol):
 
     def text(self, constant: Mapping[str, str]) -> AsyncIterator[bytes]:
         """Give the families of NGINX as text."""
+        ...
+
+
+class Counted(Protocol):
+    """What has counted something: Progress, admission.Reviews."""
+
+    def text(self, constant: Mapping[str, str]) -> str:
+        """Give its families as text."""
         ...
 
 
@@ -121,12 +129,13 @@ class Progress:
         }
 
 
-def metrics_page(progress: Progress, instruments: Instruments, constant: Mapping[str, str]) -> MakePage:
+def metrics_page(counted: Iterable[Counted], instruments: Instruments, constant: Mapping[str, str]) -> MakePage:
     """Give the page /metrics; `constant` holds the labels that say which controller this is."""
 
     async def pieces() -> AsyncIterator[bytes]:
         # With ten thousand certificates this takes a while, and what is live must not wait for it.
-        yield (await asyncio.to_thread(progress.text, constant)).encode()
+        for one in counted:
+            yield (await asyncio.to_thread(one.text, constant)).encode()
         async for piece in instruments.text(constant):
             yield piece
 

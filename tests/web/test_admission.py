@@ -14,10 +14,11 @@ from sevengate.cluster.authority import Authority
 from sevengate.compiler.compile import Compilation, compile_all
 from sevengate.settings import Options
 from sevengate.web import admission
-from sevengate.web.admission import LARGEST_BODY, Admission, serving_admission
+from sevengate.web.admission import LARGEST_BODY, Admission, Reviews, serving_admission
 from sevengate.web.proof import Proof
 from tests.cluster import making as plain
 from tests.compiler.making import NOW, endpoint_slice, ingress, rule, service, snapshot
+from tests.scrape import read
 from tests.waiting import free_port, until
 from tests.web.test_review import review
 
@@ -32,8 +33,9 @@ PRESENT = compile_all(
 class Asking:
     """A webhook, and who asks it."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, reviews: Reviews) -> None:
         self.url = url
+        self.reviews = reviews
         self._session = session
 
     async def ask(self, body: Any, path: str = "/networking/v1/ingresses") -> tuple[int, str]:
@@ -51,11 +53,13 @@ def with_webhook(
     latest: Callable[[], Compilation | None] = lambda: PRESENT,
     concerns: Callable[[str], bool] = lambda _namespace: True,
 ) -> None:
+    reviews = Reviews()
+
     @asynccontextmanager
     async def serving(port: int) -> Any:
         proof = Proof()
         proof.show(AUTHORITY.server(["127.0.0.1"]))
-        async with serving_admission(Admission(latest, concerns), ("127.0.0.1",), port, proof.context):
+        async with serving_admission(Admission(latest, concerns, reviews), ("127.0.0.1",), port, proof.context):
             yield
 
     async def run() -> None:
@@ -63,7 +67,7 @@ def with_webhook(
         trust = ssl.create_default_context(cadata=AUTHORITY.certificate.decode())
         connector = aiohttp.TCPConnector(ssl=trust)
         async with serving(port), aiohttp.ClientSession(connector=connector) as session:
-            await scenario(Asking(f"https://127.0.0.1:{port}", session))
+            await scenario(Asking(f"https://127.0.0.1:{port}", session, reviews))
 
     asyncio.run(run())
 
@@ -102,6 +106,21 @@ def test_a_body_that_is_too_large_is_not_read() -> None:
         assert (await asking.ask(b"x" * (LARGEST_BODY + 1)))[0] == 413
         assert (await asking.ask(in_pieces()))[0] == 413
         assert (await asking.ask(review(plain.ingress("a"), x="x" * (LARGEST_BODY // 2))))[0] == 200
+
+    with_webhook(scenario)
+
+
+def test_reviews_are_counted_by_what_became_of_them() -> None:
+    async def scenario(asking: Asking) -> None:
+        for body in (review(plain.ingress("a")), review(plain.ingress("shop", "team")), b"{", b"{"):
+            await asking.ask(body)
+        scrape = read(asking.reviews.text({}))
+        outcomes = {
+            outcome: scrape.one("sevengate_reviews_total", outcome=outcome) for outcome in ("allowed", "denied", "400")
+        }
+        assert outcomes == {"allowed": 1, "denied": 1, "400": 2}
+        assert scrape.one("sevengate_review_seconds_count") == 4
+        assert scrape.one("nginx_ingress_controller_admission_roundtrip_duration") > 0
 
     with_webhook(scenario)
 

@@ -12,6 +12,7 @@ from sevengate.kube.objects import AnyObject, IngressTLS
 from sevengate.metrics import CONTROLLER, METRICS, NGINX, OF_CONTROLLER, REQUESTS, written
 from sevengate.nginx.dataplane import Applied
 from sevengate.settings import Options
+from sevengate.web.admission import Reviews
 from sevengate.web.metrics import CONTENT_TYPE, Progress, metrics_page
 from tests.compiler.making import DAY, NOW, ingress, key_pair, rule, secret, service, snapshot
 from tests.scrape import Scrape, read
@@ -125,7 +126,7 @@ class Still:
 
 def test_the_page_is_exactly_what_the_table_lists() -> None:
     progress = Progress("k8s.io/ingress-nginx", "leader")
-    [said] = probes({"/metrics": metrics_page(progress, Still(), WHO)}, "/metrics")
+    [said] = probes({"/metrics": metrics_page((progress, Reviews()), Still(), WHO)}, "/metrics")
     assert (said.status, said.content_type) == (200, CONTENT_TYPE)
     scrape = read(said.body)
     assert {name: (kind, scrape.help[name]) for name, kind in scrape.kinds.items()} == {
