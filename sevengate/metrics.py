@@ -157,7 +157,7 @@ OF_CONTROLLER: Final[dict[str, Family]] = {
     "sevengate_pushed_documents_total": Family(Kind.COUNTER, "Documents in them, those taken away included."),
     "sevengate_pushed_bytes_total": Family(Kind.COUNTER, "Bytes of text in them."),
     "sevengate_event_to_live_seconds": Family(
-        Kind.HISTOGRAM, "From the arrival of the API server's event to the moment at which all workers serve by it."
+        Kind.HISTOGRAM, "From the arrival of an event that changes something until all workers serve by it."
     ),
     "sevengate_diagnostics": Family(
         Kind.GAUGE, "What there is to complain of now, by severity and code.", ("severity", "code")

@@ -84,7 +84,7 @@ class Progress:
             self._counts["pushes"] += 1
             self._counts["documents"] += applied.pushed + applied.deleted
             self._counts["bytes"] += applied.bytes
-        if generation.waited is not None:
+        if generation.waited is not None and (applied.pushed or applied.deleted or applied.reloaded):
             self._waits[bisect.bisect_left(EVENT_BOUNDS, generation.waited)] += 1
             self._waited += generation.waited
 

@@ -74,10 +74,10 @@ def test_what_did_not_go_live_is_an_error_until_something_does(bad: Applied) -> 
 
 def test_how_long_an_event_waited_is_a_histogram() -> None:
     name = "sevengate_event_to_live_seconds"
-    scrape = after(Applied(1), Applied(2), waited=0.025)
+    scrape = after(Applied(1, pushed=1), Applied(1, reloaded=True), Applied(1), waited=0.025)
     assert [scrape.one(f"{name}_bucket", le=bound) for bound in ("0.01", "0.025", "+Inf")] == [0, 2, 2]
     assert scrape.one(f"{name}_sum") == 0.05
-    assert after(Applied(1)).one(f"{name}_count") == 0
+    assert after(Applied(1, pushed=1)).one(f"{name}_count") == 0
 
 
 def test_who_leads_is_told_under_the_name_of_the_lease() -> None:
