@@ -189,10 +189,12 @@ class NginxProcess:
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(stream), pipe
         )
+        level = ""
         while line := await _line(stream):
-            level, text = _parsed(line)
+            own, text = _parsed(line)
+            level = own or level  # a line without a level goes on with what the last one said
             log.log(_LEVELS.get(level, logging.ERROR), "%s", text)
-            if level == "emerg":
+            if own == "emerg":
                 self._complaints.append(text)
         transport.close()
 
@@ -276,7 +278,7 @@ async def _line(stream: asyncio.StreamReader) -> bytes:
 def _parsed(line: bytes | str) -> tuple[str, str]:
     text = (line.decode(errors="replace") if isinstance(line, bytes) else line).strip()
     found = _LINE.match(text)
-    return (found["level"], found["text"]) if found else ("error", text.removeprefix("nginx: "))
+    return (found["level"], found["text"]) if found else ("", text.removeprefix("nginx: "))
 
 
 def _raise_for_address(complaints: Iterable[str]) -> None:

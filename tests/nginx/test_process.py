@@ -209,6 +209,27 @@ def test_a_port_that_only_root_may_have_is_told_as_that(runtime: Runtime, tmp_pa
         asyncio.run(NginxProcess(installation, runtime).test(""))
 
 
+def test_what_takes_several_lines_is_of_one_level(
+    runtime: Runtime, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake = tmp_path / "nginx"
+    lines = (
+        r"2026/01/01 00:00:00 [debug] 1#1: *7 header:\nServer: nginx\n2026/01/01 00:00:00 [error] 1#1: lua\ntraceback"
+    )
+    fake.write_text(f"#!/bin/sh\nprintf '{lines}\n' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    installation = msgspec.structs.replace(find_installation(), executable=str(fake))
+    with caplog.at_level("DEBUG", "sevengate.nginx"), pytest.raises(NginxError, match="ended with status 1"):
+        asyncio.run(NginxProcess(installation, runtime).start("", answers(runtime, "one")))
+    found = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "sevengate.nginx"]
+    assert found == [
+        ("DEBUG", "*7 header:"),
+        ("DEBUG", "Server: nginx"),
+        ("ERROR", "lua"),
+        ("ERROR", "traceback"),
+    ]
+
+
 def test_a_reload_that_meets_a_taken_port_keeps_the_old_configuration(runtime: Runtime) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
