@@ -334,6 +334,20 @@ def test_test_asks_a_real_nginx_too(folder: Path) -> None:
     assert (result.exit_code, result.stdout.count("pass")) == (0, 2)
 
 
+def test_a_real_nginx_is_asked_about_more_services_than_can_stand_behind_it_at_once(folder: Path) -> None:
+    names = [f"s{number}" for number in range(300)]
+    backend = "backend: {{service: {{name: {0}, port: {{number: 80}}}}}}"
+    path = "          - {{path: /{0}, pathType: Prefix, " + backend + "}}\n"
+    others = "---\n".join(SHOP.partition("---\n")[2].split("---\n")[1:])
+    services = "".join("---\n" + re.sub(r"\bshop(?=[},-])", name, others) for name in names)
+    (folder / "shop.yaml").write_text(SHOP.partition("          - {path: /cart")[0] + "".join(map(path.format, names)))
+    (folder / "services.yaml").write_text(services)
+    cases = [{"request": {"url": f"http://shop.example/{name}"}, "expect": {"service": name}} for name in names]
+    (folder / "expect.yaml").write_text(json.dumps(cases))
+    result = sevengate("test", "shop.yaml", "services.yaml", "--expect", "expect.yaml", "--live")
+    assert (result.exit_code, result.stdout.count("pass")) == (0, 300)
+
+
 def test_a_broken_file_of_expectations_is_told_with_its_lines(folder: Path) -> None:
     (folder / "expect.yaml").write_text(EXPECTATIONS.replace("service:", "servise:"), encoding="utf-8")
     result = sevengate("test", "shop.yaml", "--expect", "expect.yaml")

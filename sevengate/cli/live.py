@@ -25,7 +25,10 @@ from sevengate.routing.uri import to_bytes, to_text
 from sevengate.run import Live, NginxError, live
 from sevengate.settings import Settings
 
-#: Servers that stand for backends; others of the table are left without endpoints.
+#: A case, and what the matcher says of it.
+_Foretold = tuple[Case, Outcome]
+
+#: Servers that stand for backends at one time; others of the table are left without endpoints meanwhile.
 _STANDINS: Final = 256
 #: The access log would stand among our own lines.
 _SETTINGS: Final = Settings(disable_access_log=True)
@@ -61,15 +64,36 @@ def can_be_played(request: Request) -> bool:
 
 
 async def _ask(gate: Live, table: RoutingTable, cases: list[Case]) -> list[tuple[str, ...]]:
-    outcomes = [serve(table, case.request) for case in cases]
-    first = dict.fromkeys(choice.backend for outcome in outcomes for choice in outcome.backends)
+    found: list[tuple[str, ...]] = []
+    for batch in _batches((case, serve(table, case.request)) for case in cases):
+        found += await _ask_batch(gate, table, batch)
+    return found
+
+
+def _batches(foretold: Iterable[_Foretold]) -> Iterator[list[_Foretold]]:
+    """Part the cases, in their order, so that the backends of each part can all have stand-ins at once."""
+    batch: list[_Foretold] = []
+    names: set[str] = set()
+    for case, outcome in foretold:
+        needed = {choice.backend for choice in outcome.backends}
+        if batch and len(names | needed) > _STANDINS:
+            yield batch
+            batch, names = [], set()
+        batch.append((case, outcome))
+        names |= needed
+    if batch:
+        yield batch
+
+
+async def _ask_batch(gate: Live, table: RoutingTable, batch: list[_Foretold]) -> list[tuple[str, ...]]:
+    first = dict.fromkeys(choice.backend for _, outcome in batch for choice in outcome.backends)
     async with AsyncExitStack() as stack:
         names = list(dict.fromkeys([*first, *table.backends]))[:_STANDINS]
         ports = {name: await _stand_in(stack, name) for name in names}
         applied = gate.apply(_with_stand_ins(table, ports), _SETTINGS)
         if applied.problem:
             raise NginxError(applied.problem)
-        return [await _differences(gate, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)]
+        return [await _differences(gate, case, outcome) for case, outcome in batch]
 
 
 async def _differences(gate: Live, case: Case, outcome: Outcome) -> tuple[str, ...]:
