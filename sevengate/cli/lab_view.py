@@ -6,7 +6,7 @@ second, so that it is calm and costs nothing while nothing happens.
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from sevengate.cli.output import printable, say
@@ -34,13 +34,9 @@ async def show(view: "View", where: Sequence[str], stop: asyncio.Event) -> None:
 
 async def _tell(view: "View", stop: asyncio.Event) -> None:
     """Print a line for each node and pod whose state has changed."""
-    seen: Mapping[str, str] = {}
     while not await _is_over(stop):
-        now = view.changes()
-        for name in sorted(now.keys() | seen.keys()):
-            if now.get(name) != seen.get(name):
-                say(f"{name}: {now.get(name, 'gone')}")
-        seen = now
+        for line in view.news():
+            say(line)
         sys.stdout.flush()
 
 

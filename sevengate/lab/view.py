@@ -8,6 +8,7 @@ business.
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ import msgspec
 
 from sevengate.cluster.resources import INGRESSES, NODES, PODS, SERVICES, Resource
 from sevengate.lab.apiserver.columns import COLUMNS
-from sevengate.lab.mirror import Mirrors, Object
+from sevengate.lab.mirror import Change, Mirrors, Object
 
 #: Rows that are shown of each table; a lab may have thousands.
 MOST_ROWS: Final = 12
@@ -49,6 +50,14 @@ class View:
     def __init__(self, mirrors: Mirrors, logs: Path) -> None:
         self._mirrors = {resource: mirrors.of(resource) for resource in _SHOWN}
         self._logs = logs
+        # The objects that have changed since somebody asked for news, and what was said of each.
+        self._changed: dict[tuple[Resource, str], Object | None] = {}
+        self._said: dict[tuple[Resource, str], str] = {}
+        for resource in (NODES, PODS):
+            self._mirrors[resource].subscribe(partial(self._heard, resource))
+
+    def _heard(self, resource: Resource, change: Change) -> None:
+        self._changed[resource, change.key] = change.after
 
     def sections(self) -> Iterator[Section]:
         """Give what there is now."""
@@ -57,14 +66,15 @@ class View:
         if requests := tuple(self._requests()):
             yield Section("Requests", ("Client", "Request", "Status", "Service", "Endpoint"), requests)
 
-    def changes(self) -> Mapping[str, str]:
-        """Give in one line what each node and pod is, to tell what has changed."""
-        found = {}
-        for resource in (NODES, PODS):
-            for key, thing in self._mirrors[resource].objects.items():
-                cells = _cells(thing, _SHOWN[resource])
-                found[f"{resource.kind.lower()} {key}"] = " ".join(cell for cell in cells if cell not in {"", "<none>"})
-        return found
+    def news(self) -> Iterator[str]:
+        """Give a line for each node and pod that is not what was said of it the last time."""
+        changed, self._changed = self._changed, {}
+        for (resource, key), thing in changed.items():
+            cells = _cells(thing, _SHOWN[resource]) if thing else ("gone",)
+            line = f"{resource.kind.lower()} {key}: {' '.join(cell for cell in cells if cell not in {'', '<none>'})}"
+            if self._said.get((resource, key)) != line:
+                self._said[resource, key] = line
+                yield line
 
     def _requests(self) -> Iterator[tuple[str, ...]]:
         """Give the newest requests, the newest last."""

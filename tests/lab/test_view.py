@@ -1,7 +1,6 @@
 """What goes on in a lab, as a picture: the cells that kubectl would print, and the newest requests of its gates."""
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 
 from sevengate.cluster.resources import INGRESSES, PODS
@@ -17,10 +16,10 @@ LINES = """\
 """
 
 
-def viewed(logs: Path, pods: int) -> tuple[dict[str, Section], Mapping[str, str]]:
+def viewed(logs: Path, pods: int) -> tuple[dict[str, Section], tuple[str, ...]]:
     """Look at a lab with an Ingress and some pods of a gate, each of which has logged one request."""
 
-    async def look() -> tuple[dict[str, Section], Mapping[str, str]]:
+    async def look() -> tuple[dict[str, Section], tuple[str, ...]]:
         async with asyncio.timeout(60), serving_api() as running, component(running) as (mirrors, writer):
             view = View(mirrors, logs)
             shop = ingress("shop")
@@ -35,17 +34,17 @@ def viewed(logs: Path, pods: int) -> tuple[dict[str, Section], Mapping[str, str]
                 log.parent.mkdir(parents=True)
                 log.write_text(LINES % (9 - number % 10, number))
             await mirrors.synced()
-            return {section.title: section for section in view.sections()}, view.changes()
+            return {section.title: section for section in view.sections()}, tuple(view.news())
 
     return asyncio.run(look())
 
 
 def test_tables_show_what_kubectl_would(tmp_path: Path) -> None:
-    sections, changes = viewed(tmp_path, 2)
+    sections, news = viewed(tmp_path, 2)
     assert sections["Ingresses"].columns == ("Name", "Class", "Hosts", "Address")
     assert sections["Ingresses"].rows == (("shop", "nginx", "shop.example", ""),)
     assert [row[0] for row in sections["Pods"].rows] == ["gate-00", "gate-01"]
-    assert changes == {"pod default/gate-00": "0/1 Pending 0 node01", "pod default/gate-01": "0/1 Pending 0 node01"}
+    assert news == ("pod default/gate-00: 0/1 Pending 0 node01", "pod default/gate-01: 0/1 Pending 0 node01")
 
 
 def test_requests_of_all_gates_stand_in_the_order_in_which_they_came(tmp_path: Path) -> None:
