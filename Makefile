@@ -8,13 +8,16 @@ BIN := .venv/bin
 PYTHON_CODE := sevengate tests tools $(wildcard bench)
 LUA_CODE := sevengate/nginx/lua
 
-.PHONY: help demo test failover image check bench format golden reference manifests pins clean
+.PHONY: help demo folder test failover image check bench format golden reference manifests pins clean
 .PHONY: check-format check-lint check-types check-floors check-lua check-pages check-tracked
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup  ## serve two web servers through Sevengate until Ctrl-C; ONCE=1 verifies every answer and exits
+demo: setup  ## three ways into a cluster, in a cluster on this machine, until Ctrl-C; ONCE=1 verifies every answer and exits
+	@$(BIN)/python -m tools.lesson $(if $(ONCE),--once)
+
+folder: setup  ## serve a folder of manifests, two web servers behind it, until Ctrl-C; ONCE=1 verifies every answer and exits
 	@$(BIN)/python tools/folder.py $(if $(ONCE),--once)
 
 test: setup-test  ## run all tests, with real NGINX on loopback addresses

@@ -1,9 +1,9 @@
 """Serve two small web servers through Sevengate, and show what it does with requests.
 
 Starts the servers of examples/article on loopback addresses and `sevengate run` in front of them, on a copy of the
-manifests that may be edited. Sends requests with curl and prints each with its answer; each answer is also checked.
-Then it stays up until Ctrl-C, or with --once ends at once: 0 if every answer was right, else 1. In both cases, and
-after a failure too, no process stays behind. Everything is a real one: sockets, NGINX, curl, processes.
+manifests that may be edited (`make folder`). Sends requests with curl, prints each with its answer, and checks it. Then
+it stays up until Ctrl-C, or with --once ends at once: 0 if every answer was right, else 1. In both cases, and after a
+failure too, no process stays behind. Everything is a real one: sockets, NGINX, curl, processes.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from cryptography import x509
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTICLE = ROOT / "examples" / "article"
-WORK = ROOT / "build" / "demo"
+WORK = ROOT / "build" / "folder"
 MANIFESTS = WORK / "manifests"
 LOG = WORK / "sevengate.log"
 SEVENGATE = os.path.relpath(Path(sys.executable).with_name("sevengate"), ROOT)

@@ -53,7 +53,7 @@ class Transcript:
             check=False,
         )
         if shown:
-            print(f"\n$ {line}\n{done.stdout.rstrip()}")
+            print(f"\n$ {line}\n{done.stdout}".rstrip())
         self.expect(bool(done.returncode) == fails, f"`{line}` {'fails' if fails else 'succeeds'}: {done.stdout}")
         return done.stdout
 
