@@ -93,7 +93,7 @@ local function group_of(ctx)
     if route and route.canary and ctx.backend and ctx.backend.name == route.canary then
         return canary_of(found, ctx.backend)
     end
-    if names_undefined and (found.about.served_by == "*" or found == nobody) then
+    if names_undefined and (found.served_by == "*" or found == nobody) then
         return series.of_undefined(found, ngx.var.host or "_")
     end
     return found

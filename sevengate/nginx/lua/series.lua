@@ -2,8 +2,8 @@
 --
 -- All workers share one book, a dictionary in which a series is entered when it is first needed: by a digest of its
 -- labels its number, and by its number ("#7") its labels. A worker asks the book once for each series and then keeps
--- the answer in its group, a table for each (host, wish): by method and status, the place of the record in the
--- counters. Where there is room for no more series, requests are not counted, and that is counted.
+-- the answer in its group, a table that routes hold: by method and status, the place of the record in the counters.
+-- Where there is room for no more series, requests are not counted, and that is counted.
 --
 -- A series whose host no longer has a route of the same wish is taken out after a while. Its number rests, until every
 -- worker has seen by the book's epoch that what it keeps is out of date; then its counters are cleared and it is free.
@@ -31,8 +31,8 @@ local UNDEFINED_HOSTS = 1000
 local NOBODY = "_"
 -- Looks at the book go on to other work after this number of entries.
 local STRIDE = 200
--- Keys of records in a group begin here, so that they are not in its array, and this far apart for each method.
-local KEYS, METHOD = 1e6, 1000
+-- Keys of records in a group begin here, so that they are not in its array; each epoch and each method has its own.
+local KEYS, EPOCH, METHOD = 1e6, 1e5, 1e3
 
 -- Methods that are labels, by number; all others, which clients may invent, are the first.
 local NAMES, METHODS = { "other" }, {}
@@ -55,8 +55,7 @@ local state      -- who knows the documents
 local per_host, status_classes
 local capacity   -- series that there can be
 local keep       -- seconds that a series stays after its route is gone
-local epoch      -- of the book, as this worker last saw it
-local groups = setmetatable({}, { __mode = "v" }) -- by their labels and the host that serves them
+local keys = KEYS -- where keys begin in the book's epoch, as this worker last saw it
 local undefined = {}      -- groups of hosts that nobody defined, by their names
 local undefined_hosts = 0 -- how many names these are
 local served = {} -- what hosts serve, by name: {digest = of the document, [wish] = true}
@@ -86,20 +85,21 @@ local function wish(source, path)
 end
 
 
--- The one table for the series of a wish; `served_by` is the host whose document has it.
+-- A group of series: `served_by` is the host whose document has the wish. With many routes there are many of them, so
+-- a group is one table and one string.
 local function group(served_by, wished, canary, host)
     local labels = wished .. "," .. label("canary", canary)
     if per_host then
         labels = labels .. "," .. label("host", host)
     end
-    local key = labels .. "\n" .. served_by
-    local found = groups[key]
-    if not found then
-        -- The first place is the router's: a group is an entry of its index where it leads to one backend.
-        found = { true, about = { labels = labels, wish = wished, served_by = served_by }, direct = false }
-        groups[key] = found
-    end
-    return found
+    -- The first place is the router's: a group is an entry of its index where it leads to one backend.
+    return { true, labels = labels, served_by = served_by, direct = false }
+end
+
+
+-- The wish that labels begin with.
+local function wish_in(labels)
+    return match(labels, '^(.-),canary="')
 end
 
 
@@ -122,8 +122,7 @@ end
 
 -- The group of those of a group's requests that a canary took.
 function _M.of_canary(primary, name)
-    local about = primary.about
-    return group(about.served_by, about.wish, name, shown_host(about.served_by))
+    return group(primary.served_by, wish_in(primary.labels), name, shown_host(primary.served_by))
 end
 
 
@@ -140,13 +139,13 @@ function _M.of_undefined(known, name)
         if undefined_hosts >= UNDEFINED_HOSTS then
             return known
         end
-        of_host = {}
+        of_host = setmetatable({}, { __mode = "k" })
         undefined[name], undefined_hosts = of_host, undefined_hosts + 1
     end
 
     local found = of_host[known]
     if not found then
-        found = group(known.about.served_by, known.about.wish, "", (gsub(name, "[^%w.:%[%]_-]", "?")))
+        found = group(known.served_by, wish_in(known.labels), "", (gsub(name, "[^%w.:%[%]_-]", "?")))
         of_host[known] = found
     end
     return found
@@ -203,25 +202,36 @@ end
 
 
 -- Where the record of a series begins in the counters, or nil where there is no room for it.
-local function record_of(about, method, status)
+local function record_of(of, method, status)
     local shown = status_classes and format("%dxx", status / 100) or format("%03d", status)
-    local labels = about.labels .. "," .. label("method", method) .. "," .. label("status", shown)
+    local labels = of.labels .. "," .. label("method", method) .. "," .. label("status", shown)
     local key = ngx.md5_bin(labels)
     local number = book:get(key)
-    number = number and confirm(number, labels, about.served_by) or enter(key, labels, about.served_by)
+    number = number and confirm(number, labels, of.served_by) or enter(key, labels, of.served_by)
     return number and number * record
 end
 
 
 -- The key under which a group keeps the record of a method (its number in METHODS) and a status.
 function _M.key(method, status)
-    return KEYS + method * METHOD + status
+    return keys + method * METHOD + status
+end
+
+
+-- Forgets what a group knew before the book's epoch.
+local function forget(of)
+    for key in pairs(of) do
+        if type(key) == "number" and key >= KEYS and key < keys then
+            of[key] = nil
+        end
+    end
 end
 
 
 -- Asks the book where the record of a series begins, and remembers the answer; false where there is no room.
 function _M.record(of, method, status)
-    local at = record_of(of.about, NAMES[method], status) or false
+    forget(of)
+    local at = record_of(of, NAMES[method], status) or false
     of[_M.key(method, status)] = at
     return at
 end
@@ -259,24 +269,9 @@ function _M.each(visit, rest)
 end
 
 
-local function forget_records(of)
-    for key in pairs(of) do
-        if type(key) == "number" and key >= KEYS then
-            of[key] = nil
-        end
-    end
-end
-
-
--- Forgets what this worker keeps if anything was taken out of the book since it last looked.
+-- Asks the book again for everything if something was taken out of it since: keys of another epoch are other keys.
 function _M.refresh()
-    local reached = book:get("epoch")
-    if reached ~= epoch then
-        epoch = reached
-        for _, of in pairs(groups) do
-            forget_records(of)
-        end
-    end
+    keys = KEYS + book:get("epoch") * EPOCH
 end
 
 
@@ -307,7 +302,7 @@ local function is_served(labels, served_by)
         return true
     end
 
-    local known, wished = wishes(served_by), match(labels, '^(.-),canary="')
+    local known, wished = wishes(served_by), wish_in(labels)
     return known.digest and (wished == NOBODYS or known[wished])
 end
 
