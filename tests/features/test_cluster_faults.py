@@ -88,11 +88,11 @@ def test_every_fault_of_a_watch_is_got_over_under_load(cluster: ApiServer, tempo
 def test_an_outage_changes_nothing_even_where_nginx_dies_meanwhile(cluster: ApiServer, temporary: str) -> None:
     async def scenario() -> None:
         async with serving(cluster, temporary) as running:
-            for status in (429, 403, 500):
-                cluster.refuse(status=status, times=1 << 30 if status == 500 else 4)
+            for words, status in (("/services", 403), ("/endpointslices", 429), ("", 500)):
+                cluster.refuse(words, status=status, times=1 << 30)
             cluster.cut()
             cluster.put(ingress("new"))
-            await until(lambda: running.said("403") + running.said("no RBAC rule"))
+            await until(lambda: running.said("no RBAC rule gives verbs list and watch on services"))
             os.kill(master_of(running), signal.SIGKILL)
             await until(lambda: running.said("nginx is filled anew: generation 1"))
             assert await running.serves("shop.example")
