@@ -9,6 +9,7 @@ written to disk is that of the certificate of last resort. Which Blueprint is wa
 import asyncio
 import hashlib
 import logging
+import time
 import uuid
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,8 @@ log = logging.getLogger("sevengate.nginx.supervisor")
 #: Seconds between two tries to start an NGINX that died: the first, and the longest.
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
+#: Seconds after which an NGINX that lived so long is no longer taken for one that dies again and again.
+STEADY: Final = 10.0
 
 
 def place(installation: Installation, runtime: Runtime, listen: Listen) -> Place:
@@ -183,16 +186,24 @@ class Supervisor:
         self._moved = asyncio.Event()
 
     async def _revive(self) -> None:
+        pause = 0.0
         while True:
+            began = time.monotonic()
             status = await self.process.died()
-            log.error("nginx ended with status %s and is started again", status)
-            pause, said = FIRST_PAUSE, ""
+            if not self.process.running:
+                self._become("", self._standing.blueprint, "", self._standing.reloads)
+            if time.monotonic() - began >= STEADY:
+                pause = 0.0
+            log.error("nginx ended with status %s and is started again%s", status, f" in {pause} s" if pause else "")
+            said = ""
+            await asyncio.sleep(pause)
             while problem := await self._start_again():
                 if problem != said:
                     log.error("nginx is not back: %s", problem)
                     said = problem
+                pause = _longer(pause)
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+            pause = _longer(pause)
 
     async def _start_again(self) -> str:
         """Start NGINX as it was; give why that failed."""
@@ -201,7 +212,6 @@ class Supervisor:
                 return ""
             # Documents of the life before are gone, so there is nothing to take over.
             blueprint = msgspec.structs.replace(self._standing.blueprint, previous_dictionary=0)
-            self._become("", blueprint, "", self._standing.reloads)
             try:
                 await self._start(blueprint, *self._written(blueprint))
             except NginxError as error:
@@ -214,6 +224,10 @@ class Supervisor:
             self._reviving.cancel()
             await asyncio.gather(self._reviving, return_exceptions=True)
             self._reviving = None
+
+
+def _longer(pause: float) -> float:
+    return min(max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE)
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

@@ -220,6 +220,25 @@ def test_a_supervisor_that_shuts_down_takes_no_blueprint(directory: Path) -> Non
     asyncio.run(scene())
 
 
+def test_an_nginx_that_dies_again_and_again_is_given_pauses(
+    directory: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        async with supervised(directory) as (supervisor, remote):
+            first = await remote.configure(BLUEPRINT)
+            os.kill(supervisor.process.pid, signal.SIGKILL)
+            await remote.news(first.incarnation)
+            second = await remote.news("")
+            os.kill(supervisor.process.pid, signal.SIGKILL)
+            assert (await remote.news(second.incarnation)).incarnation == ""
+            await until(lambda: "is started again in 3600 s" in caplog.text)
+            assert (await remote.configure(BLUEPRINT)).incarnation, "whoever asks need not wait"
+
+    monkeypatch.setattr("sevengate.nginx.supervisor.FIRST_PAUSE", 3600)
+    monkeypatch.setattr("sevengate.nginx.supervisor.LONGEST_PAUSE", 3600)
+    asyncio.run(scene())
+
+
 def test_an_nginx_that_cannot_be_started_again_is_tried_until_it_can(
     directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
