@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Final, Protocol
 from uuid import uuid4
 
+import msgspec
+
 from sevengate.lab.kubelet import bare
+from sevengate.lab.kubelet.ends import Ends, open_pipes, open_terminal
 from sevengate.lab.kubelet.environment import ReferenceMissingError
 from sevengate.lab.kubelet.images import WHAT_RUNS, ImageError, Program
 from sevengate.lab.kubelet.logs import Log
@@ -81,6 +84,8 @@ class Container:
         self.log: Log | None = None
         self.previous: Log | None = None
         self.process: Process | None = None
+        #: Our ends of its streams, while it runs.
+        self.ends: Ends | None = None
         self._site = site
         self._policy = policy
         self._is_stopping = False
@@ -187,6 +192,9 @@ class Container:
             self.log.write("stderr", [f"cannot start: {error}".encode()])
             self.log.close()
             return Exit(128, started, _now(), "StartError", str(error), self.state.id)
+        except BaseException:
+            self.log.close()
+            raise
         self.process = process
         await self._open(recipe.program, process)
         self._site.tell("Started", f"Started container {self.name}", container=self.name)
@@ -200,6 +208,8 @@ class Container:
             health.cancel()
             process.signal(signal.SIGKILL)
             self.log.close()
+            if self.ends:
+                self.ends.close_input()
         return Exit(code, self.state.running_since, _now(), message=self._last_words(code), id=self.state.id)
 
     async def _find_recipe(self) -> Recipe:
@@ -236,19 +246,17 @@ class Container:
             self._wait_for("ImagePullBackOff", f'Back-off pulling image "{image}": {why}')
 
     async def _start(self, recipe: Recipe, log: Log) -> tuple[Process, list[asyncio.Task[None]]]:
-        pipes = {name: os.pipe() for name in ("stdout", "stderr")}
-        ends = [pair[1] for pair in pipes.values()]
+        own = open_terminal() if self.spec.get("tty") else open_pipes(has_input=bool(self.spec.get("stdin")))
+        command = msgspec.structs.replace(recipe.command, terminal=own.is_terminal)
         try:
-            streams = Streams(asyncio.subprocess.DEVNULL, *ends)
-            process = await start(recipe.command, recipe.sandbox, streams, self._site.notes)
+            process = await start(command, recipe.sandbox, own.streams, self._site.notes)
         except BaseException:
-            for reading, _ in pipes.values():
-                os.close(reading)
+            own.close()
             raise
         finally:
-            for end in ends:
-                os.close(end)
-        return process, [asyncio.create_task(log.take(pair[0], name)) for name, pair in pipes.items()]
+            own.close_given()
+        self.ends = own
+        return process, [asyncio.create_task(log.take(end, name)) for name, end in own.outputs.items()]
 
     async def _open(self, program: Program, process: Process) -> None:
         """Wait until the ports are open at which the program surely listens."""
@@ -335,7 +343,7 @@ class Container:
         deadline = time.monotonic() + grace
         if grace > 0 and (hook := (self.spec.get("lifecycle") or {}).get("preStop")):
             await self._before_end(hook, grace)
-        process.signal(signal.SIGTERM)
+        process.signal(self._recipe.program.stop)
         while process.running and time.monotonic() < deadline:  # noqa: ASYNC110 - its end is awaited in _once
             await asyncio.sleep(0.01)
         process.signal(signal.SIGKILL)

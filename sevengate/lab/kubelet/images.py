@@ -7,6 +7,7 @@ Tools. As in a real image, `command` takes the place of the entrypoint and `args
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -56,6 +57,8 @@ class Program(msgspec.Struct, frozen=True):
     argv: tuple[str, ...]
     layer: Layer = Layer()
     environment: Mapping[str, str] = {}
+    #: By which signal it ends in peace.
+    stop: signal.Signals = signal.SIGTERM
     #: Ports at which it will surely listen: the container runs as soon as they are open.
     listens: tuple[int, ...] = ()
 
@@ -159,10 +162,10 @@ def _nginx(wanted: Wanted, tools: Tools) -> Program:
     layer = nginx_image.layer(wanted.address, listens, user)
     start = nginx_image.start(tools.nginx, wanted.address, is_configured=wanted.is_configured)
     if wanted.command and wanted.command[0] == "nginx":
-        return Program((*start, *wanted.command[1:], *wanted.args), layer)
+        return Program((*start, *wanted.command[1:], *wanted.args), layer, stop=signal.SIGQUIT)
     is_plain = not (wanted.command or wanted.args or wanted.is_configured)
     argv = _entry(wanted, start, nginx_image.FOREGROUND)
-    return Program(argv, layer, listens=listens if is_plain else ())
+    return Program(argv, layer, stop=signal.SIGQUIT, listens=listens if is_plain else ())
 
 
 def _moved(port: int, wanted: Wanted) -> int:

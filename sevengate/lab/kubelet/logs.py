@@ -16,6 +16,8 @@ import msgspec
 
 LARGEST: Final = 8 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
+#: What those are shown first who join late: a prompt, most of all.
+_RECENT: Final = 2 * 1024
 #: A line that is longer is cut, as container runtimes do.
 _LONGEST_LINE: Final = 16 * 1024
 
@@ -39,6 +41,8 @@ class Log:
         self._base = 0
         self._size = 0
         self._grew = asyncio.Event()
+        self._recent = b""
+        self._watching: list[asyncio.Queue[tuple[str, bytes] | None]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab", buffering=0)
 
@@ -50,7 +54,8 @@ class Log:
         )
         rest = b""
         try:
-            while chunk := await reader.read(_CHUNK):
+            while chunk := await _piece(reader):
+                self._show(stream, chunk)
                 *lines, rest = (rest + chunk).split(b"\n")
                 if len(rest) > _LONGEST_LINE:
                     lines, rest = [*lines, rest], b""
@@ -59,6 +64,25 @@ class Log:
                 self.write(stream, [rest])
         finally:
             transport.close()
+
+    async def live(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Give what comes as it comes, in pieces of any length, and first the last of what has come; to its end."""
+        pieces: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue()
+        if self._recent:
+            pieces.put_nowait(("stdout", self._recent))
+        self._watching.append(pieces)
+        try:
+            while self.is_open or not pieces.empty():
+                if (piece := await pieces.get()) is None:
+                    return
+                yield piece
+        finally:
+            self._watching.remove(pieces)
+
+    def _show(self, stream: str, chunk: bytes) -> None:
+        self._recent = (self._recent + chunk)[-_RECENT:]
+        for pieces in self._watching:
+            pieces.put_nowait((stream, chunk))
 
     def write(self, stream: str, lines: list[bytes]) -> None:
         """Add lines that came together."""
@@ -77,6 +101,8 @@ class Log:
         self.is_open = False
         self._file.close()
         self._tell()
+        for pieces in self._watching:
+            pieces.put_nowait(None)
 
     def last_line(self) -> str:
         """Give the last line, "" if there is none."""
@@ -140,6 +166,13 @@ def _shown(line: bytes, wish: LogWish) -> bytes:
     moment, _, rest = line.partition(b" ")
     text = rest.partition(b" F ")[2]
     return moment + b" " + text if wish.timestamps else text
+
+
+async def _piece(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(_CHUNK)
+    except OSError:  # a terminal ends so
+        return b""
 
 
 def _now() -> str:

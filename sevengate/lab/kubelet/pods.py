@@ -34,6 +34,8 @@ from sevengate.lab.mirror import Object
 
 log = logging.getLogger("sevengate.lab")
 
+#: Seconds between the word that a pod ends and the end of its processes.
+FAREWELL: Final = 0.2
 #: A token is renewed when this part of its time is over.
 _RENEWED: Final = 0.8
 
@@ -186,6 +188,9 @@ class Pod:
         return bool(wanted)
 
     async def _end(self, grace: float) -> None:
+        # Whoever sends requests here hears of the end at the same time as we do, and needs a moment longer.
+        if grace and any(one.state.is_ready for one in self.main):
+            await asyncio.sleep(FAREWELL)
         await self._stop(grace)
         for task in self._tasks:
             task.cancel()

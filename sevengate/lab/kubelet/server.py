@@ -26,7 +26,7 @@ from sevengate.cluster.client import Client
 from sevengate.cluster.errors import ClusterError
 from sevengate.cluster.resources import CONFIG_MAPS
 from sevengate.lab.kubelet.containers import Container
-from sevengate.lab.kubelet.logs import Log, LogWish, limited, written
+from sevengate.lab.kubelet.logs import LogWish, limited, written
 from sevengate.lab.kubelet.node import KUBELET_PORT, Node
 from sevengate.lab.kubelet.pods import Pod
 from sevengate.lab.kubelet.sandbox import Process, Streams
@@ -170,24 +170,14 @@ async def _exec(request: web.BaseRequest, container: Container) -> web.StreamRes
 
 
 async def _attach(request: web.BaseRequest, container: Container) -> web.StreamResponse:
-    """Show what the container writes from now on; its input is closed, as that of most containers is."""
-    found = container.log
-    if found is None or not container.state.is_running:
+    """Show what the container writes, and give it input if it takes any."""
+    found, ends = container.log, container.ends
+    if found is None or ends is None or not container.state.is_running:
         return _text(400, f'container "{container.name}" is not running')
     socket = web.WebSocketResponse(protocols=PROTOCOLS)
     await socket.prepare(request)
-    showing = asyncio.create_task(_show(socket, found))
-    async for _ in socket:  # until the client goes
-        pass
-    showing.cancel()
+    await Session(socket, _wish(request)).attach(found, ends, once=bool(container.spec.get("stdinOnce")))
     return socket
-
-
-async def _show(socket: web.WebSocketResponse, found: Log) -> None:
-    async for part in found.read(LogWish(follow=True, tail=0)):
-        if part:
-            await socket.send_bytes(b"\x01" + part)
-    await socket.close()
 
 
 def _wish(request: web.BaseRequest) -> Wish:

@@ -18,12 +18,15 @@ from typing import Final
 import msgspec
 from aiohttp import WSMsgType, web
 
+from sevengate.lab.kubelet.ends import Ends, open_pipes, open_terminal
+from sevengate.lab.kubelet.logs import Log
 from sevengate.lab.kubelet.sandbox import Process, StartError, Streams
 
 PROTOCOLS: Final = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 _STDIN, _STDOUT, _STDERR, _ERROR, _RESIZE = range(5)
 #: With v5 a client ends one channel by this byte and the channel's.
 _CLOSE: Final = 255
+_CHANNELS: Final = {"stdout": _STDOUT, "stderr": _STDERR}
 _CHUNK: Final = 32 * 1024
 #: Seconds that output may still come after the command's end, from processes that it left behind.
 _LAST_OUTPUT: Final = 0.5
@@ -48,17 +51,19 @@ class Session:
         self._wish = wish
         self._input = -1
         self._terminal = -1
+        self._at_end_of_input: Callable[[], None] = lambda: None
 
     async def carry(self, begin: Begin) -> None:
         """Start the command, carry its streams until it ends, and say how it ended."""
         outputs: dict[int, int] = {}
         try:
-            streams, outputs = self._terminal_streams() if self._wish.tty else self._pipes()
+            ends = open_terminal() if self._wish.tty else open_pipes(has_input=self._wish.stdin)
+            self._input, outputs = ends.input, {_CHANNELS[name]: end for name, end in ends.outputs.items()}
+            self._terminal = ends.input if ends.is_terminal else -1
             try:
-                process = await begin(streams)
+                process = await begin(ends.streams)
             finally:
-                for end in {streams.stdin, streams.stdout, streams.stderr} - {asyncio.subprocess.DEVNULL}:
-                    os.close(end)
+                ends.close_given()
         except StartError as error:
             for reading in outputs.values():
                 os.close(reading)
@@ -69,6 +74,27 @@ class Session:
         finally:
             process.signal(signal.SIGKILL)
             self._close_input()
+
+    async def attach(self, log: Log, ends: Ends, *, once: bool) -> None:
+        """Show what a container writes and give it what the client sends; with `once`, nothing after that."""
+        if self._wish.stdin and ends.input >= 0:
+            self._input = os.dup(ends.input)
+            self._terminal = self._input if ends.is_terminal else -1
+        tasks = [asyncio.create_task(self._show(log)), asyncio.create_task(self._listen(None))]
+        listening = tasks[1]
+        if self._wish.stdin and once:
+            listening.add_done_callback(lambda _: ends.close_input())
+            self._at_end_of_input = ends.close_input
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._close_input()
+        await self._say(_ended(0))
+
+    async def _show(self, log: Log) -> None:
+        async for stream, chunk in log.live():
+            await self._send(_STDERR if stream == "stderr" else _STDOUT, chunk)
 
     async def _until_end(self, process: Process, outputs: dict[int, int]) -> int:
         pumps = [asyncio.create_task(self._pump(channel, reading)) for channel, reading in outputs.items()]
@@ -81,18 +107,6 @@ class Session:
             for task in (*pumps, listening):
                 task.cancel()
             await asyncio.gather(*pumps, listening, return_exceptions=True)
-
-    def _terminal_streams(self) -> tuple[Streams, dict[int, int]]:
-        own, other = os.openpty()
-        self._terminal = self._input = own
-        return Streams(other, other, other), {_STDOUT: os.dup(own)}
-
-    def _pipes(self) -> tuple[Streams, dict[int, int]]:
-        stdin = asyncio.subprocess.DEVNULL
-        if self._wish.stdin:
-            stdin, self._input = os.pipe()
-        (out, stdout), (err, stderr) = os.pipe(), os.pipe()
-        return Streams(stdin, stdout, stderr), {_STDOUT: out, _STDERR: err}
 
     async def _pump(self, channel: int, reading: int) -> None:
         """Send what comes out; a terminal ends with an error instead of an end of file."""
@@ -108,8 +122,8 @@ class Session:
         finally:
             transport.close()
 
-    async def _listen(self, process: Process) -> None:
-        """Take in what the client sends; a client that has gone takes its command with it."""
+    async def _listen(self, process: Process | None) -> None:
+        """Take in what the client sends; a client that has gone takes its own command with it."""
         async for message in self._socket:
             if message.type is not WSMsgType.BINARY or not message.data:
                 continue
@@ -120,7 +134,9 @@ class Session:
                 self._resize(content)
             elif channel == _CLOSE and content[:1] == bytes([_STDIN]) and not self._wish.tty:
                 self._close_input()
-        process.signal(signal.SIGKILL)
+                self._at_end_of_input()
+        if process:
+            process.signal(signal.SIGKILL)
 
     async def _feed(self, content: bytes) -> None:
         try:

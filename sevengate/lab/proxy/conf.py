@@ -33,7 +33,8 @@ def stream_conf(forwards: Iterable[Forward], checks: Iterable[Check], place: Pla
         *([_d("load_module", place.module)] if place.module else []),
         _d("daemon", "off"),
         _d("pid", place.pid),
-        _d("error_log", "stderr", "error"),
+        # An endpoint that is gone a moment before we hear of it is no news: the next one is tried.
+        _d("error_log", "stderr", "crit"),
         # One worker, so that connections go round all endpoints in turn.
         _d("worker_processes", "1"),
         _d("worker_shutdown_timeout", LAST_CONNECTIONS),
