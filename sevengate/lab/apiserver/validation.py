@@ -32,26 +32,32 @@ def typed(value: Any, schema: Schema, kind: str) -> Object:
     return message
 
 
-def prune(value: Any, schema: Schema) -> tuple[Any, list[str]]:
-    """Give the value without unknown fields and without nulls, and the paths of the unknown fields."""
+def prune(value: Any, schema: Schema, trusted: Any = None) -> tuple[Any, list[str]]:
+    """Give the value without unknown fields and without nulls, and the paths of the unknown fields.
+
+    Parts that are the very same as those of `trusted`, which was stored and so pruned before, are not looked into.
+    """
     unknown: list[str] = []
-    return _pruned(value, schema, "", unknown), unknown
+    return _pruned(value, schema, ("", unknown), trusted), unknown
 
 
-def _pruned(value: Any, schema: Schema, path: str, unknown: list[str]) -> Any:
+def _pruned(value: Any, schema: Schema, found: tuple[str, list[str]], trusted: Any) -> Any:
+    path, unknown = found
     if isinstance(value, list):
         items = schema.items or ANY
-        return [_pruned(item, items, f"{path}[{index}]", unknown) for index, item in enumerate(value)]
+        return [_pruned(item, items, (f"{path}[{index}]", unknown), None) for index, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    kept = {}
+    kept, known = {}, trusted if isinstance(trusted, dict) else {}
     for name, part in value.items():
         child = schema.child(name)
         here = f"{path}.{name}" if path else name
-        if child is None and not schema.is_open:
+        if part is not None and part is known.get(name):
+            kept[name] = part
+        elif child is None and not schema.is_open:
             unknown.append(here)
         elif part is not None or (child is not None and child.node.get("nullable")):
-            kept[name] = _pruned(part, child or ANY, here, unknown)
+            kept[name] = _pruned(part, child or ANY, (here, unknown), known.get(name))
     return kept
 
 
@@ -68,12 +74,12 @@ def fill_defaults(value: Any, schema: Schema) -> Any:
     return filled
 
 
-def check(value: Any, schema: Schema, path: str = "") -> list[FieldError]:
-    """Give what is wrong with a value by its schema."""
-    return list(_errors(value, schema, path))
+def check(value: Any, schema: Schema, path: str = "", trusted: Any = None) -> list[FieldError]:
+    """Give what is wrong with a value by its schema; what is the very same as in `trusted` is not looked into."""
+    return list(_errors(value, schema, path, trusted))
 
 
-def _errors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
+def _errors(value: Any, schema: Schema, path: str, trusted: Any = None) -> Iterator[FieldError]:
     node = schema.node
     if value is None and node.get("nullable"):
         return
@@ -83,7 +89,7 @@ def _errors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
     if not schema.is_plain:
         yield from _demands(value, schema, path)
     if isinstance(value, dict):
-        yield from _fields(value, schema, path)
+        yield from _fields(value, schema, path, trusted if isinstance(trusted, dict) else {})
     elif isinstance(value, list) and schema.items:
         for index, item in enumerate(value):
             yield from _errors(item, schema.items, f"{path}[{index}]")
@@ -99,13 +105,13 @@ def _demands(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
     yield from _alternatives(value, schema, path)
 
 
-def _fields(value: Object, schema: Schema, path: str) -> Iterator[FieldError]:
+def _fields(value: Object, schema: Schema, path: str, trusted: Object) -> Iterator[FieldError]:
     for name in schema.node.get("required", ()):
         if value.get(name) is None:
             yield FieldError(_joined(path, name), "FieldValueRequired", "Required value")
     for name, part in value.items():
-        if child := schema.child(name):
-            yield from _errors(part, child, _joined(path, name))
+        if part is not trusted.get(name) and (child := schema.child(name)):
+            yield from _errors(part, child, _joined(path, name), trusted.get(name))
 
 
 def _joined(path: str, name: str) -> str:

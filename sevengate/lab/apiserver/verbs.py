@@ -135,7 +135,7 @@ class Verbs:
 
     async def patch(self, call: Call, change: Change) -> Stored:
         """Change an object as a patch does; a write in between starts it anew."""
-        return await self._change(call, lambda old: self._read(call, change(old)), attempts=_ATTEMPTS)
+        return await self._change(call, lambda old: self._read(call, change(old), old), attempts=_ATTEMPTS)
 
     async def patch_scale(self, call: Call, change: Change) -> Stored:
         """Change how many replicas there are, by a patch of the Scale."""
@@ -185,7 +185,7 @@ class Verbs:
         wished = change(old)
         self._check_identity(call, wished, old)
         new = preparation.changed(old, wished, call.resource, call.subresource)
-        self._complete(call, new)
+        self._complete(call, new, old)
         self._check(call, new, old)
         if not call.is_apply:
             writing = self._writing(call, UPDATE)
@@ -208,8 +208,11 @@ class Verbs:
             raise conflict(call.resource.qualified, call.name, OUTDATED)
         metadata["resourceVersion"] = before["resourceVersion"]
 
-    def _read(self, call: Call, body: Any) -> Object:
-        """Read an object of the Call's type and name; raise ApiError for what does not fit."""
+    def _read(self, call: Call, body: Any, old: Object | None = None) -> Object:
+        """Read an object of the Call's type and name; raise ApiError for what does not fit.
+
+        What a patch has left as it was in `old` was read when it was stored.
+        """
         resource = call.resource
         if not isinstance(body, dict) or not isinstance(body.get("metadata", {}), dict):
             raise bad_request("the body of the request is not an object")
@@ -217,7 +220,7 @@ class Verbs:
         if (kind, version) != (resource.kind, resource.api_version):
             wanted = f"{resource.kind} of {resource.api_version}"
             raise bad_request(f"the object provided is a {kind} of {version}, and not a {wanted}")
-        thing, unknown = validation.prune(body, resource.schema)
+        thing, unknown = validation.prune(body, resource.schema, old)
         self._report_unknown(call, unknown)
         metadata = dict(thing.get("metadata") or {})
         if call.namespace and metadata.setdefault("namespace", call.namespace) != call.namespace:
@@ -244,10 +247,10 @@ class Verbs:
         if call.field_validation == "Warn":
             call.warnings.extend(texts)
 
-    def _complete(self, call: Call, thing: Object) -> None:
+    def _complete(self, call: Call, thing: Object, old: Object | None = None) -> None:
         """Fill in defaults, unless the object is too broken for that: then its schema says why."""
         resource = call.resource
-        errors = validation.check(thing, resource.schema)
+        errors = validation.check(thing, resource.schema, trusted=old)
         if resource.is_custom and not any(error.cause == "FieldValueTypeInvalid" for error in errors):
             thing.update(validation.fill_defaults(thing, resource.schema))
             errors = validation.check(thing, resource.schema)
