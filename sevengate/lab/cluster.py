@@ -15,11 +15,13 @@ from sevengate.lab.controllers.daemon_sets import DaemonSets
 from sevengate.lab.controllers.deployments import Deployments
 from sevengate.lab.controllers.endpoint_slices import EndpointSlices
 from sevengate.lab.controllers.evictions import Evictions
+from sevengate.lab.controllers.jobs import Jobs
 from sevengate.lab.controllers.load_balancers import LoadBalancers
 from sevengate.lab.controllers.namespaces import Namespaces
 from sevengate.lab.controllers.node_life import NodeLife
 from sevengate.lab.controllers.replica_sets import ReplicaSets
 from sevengate.lab.controllers.scheduler import Scheduler
+from sevengate.lab.controllers.stateful_sets import StatefulSets
 from sevengate.lab.workplace import Workplace
 
 CONTROLLERS: Final[dict[str, Callable[[Workplace], Controller]]] = {
@@ -28,11 +30,13 @@ CONTROLLERS: Final[dict[str, Callable[[Workplace], Controller]]] = {
     "deployments": Deployments,
     "endpointslices": EndpointSlices,
     "evictions": Evictions,
+    "jobs": Jobs,
     "loadbalancers": LoadBalancers,
     "namespaces": Namespaces,
     "nodes": NodeLife,
     "replicasets": ReplicaSets,
     "scheduler": Scheduler,
+    "statefulsets": StatefulSets,
 }
 
 

@@ -21,6 +21,8 @@ from tests.waiting import until
 
 #: A pod with this label is never ready.
 SICK = "test/sick"
+#: A pod with this label ends as its value says: Succeeded or Failed.
+ENDS = "test/ends"
 
 
 class Cluster:
@@ -88,7 +90,8 @@ class StandIn:
         if "deletionTimestamp" in pod["metadata"]:
             await self._work.writer.delete(PODS, pod, grace=0)
         elif pod["status"]["phase"] == "Pending":
-            await self._work.writer.merge_status(PODS, pod, self.running(pod))
+            phase = (pod["metadata"].get("labels") or {}).get(ENDS)
+            await self._work.writer.merge_status(PODS, pod, {"phase": phase} if phase else self.running(pod))
 
     def running(self, pod: Object) -> Object:
         ready = "False" if SICK in (pod["metadata"].get("labels") or {}) else "True"
@@ -162,4 +165,4 @@ def pod(name: str, labels: dict[str, str] | None = None, **spec: Any) -> Object:
     return {"metadata": {"name": name, "labels": labels or {}}, "spec": {"containers": containers, **spec}}
 
 
-__all__ = ["OWNER", "SICK", "Cluster", "cluster", "connected", "in_cluster", "pod", "until", "workload"]
+__all__ = ["ENDS", "OWNER", "SICK", "Cluster", "cluster", "connected", "in_cluster", "pod", "until", "workload"]
