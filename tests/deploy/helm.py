@@ -71,8 +71,8 @@ def container(objects: Objects, name: str) -> Plain:
     return dict(found)
 
 
-def check_strictly(objects: Objects) -> None:
+def check_strictly(objects: Objects, version: str = "1.37") -> None:
     """Raise if an object of Kubernetes' own is not what its API takes."""
     for (kind, _), one in objects.items():
         if kind not in {"ServiceMonitor", "PrometheusRule", "ScaledObject"}:
-            kubernetes_validate.validate(one, "1.37", strict=True)
+            kubernetes_validate.validate(one, version, strict=True)

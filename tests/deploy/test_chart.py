@@ -159,6 +159,7 @@ def test_a_wrong_value_is_refused_by_its_name(value: str, complaint: str) -> Non
         (["controller.kind=DaemonSet", "controller.autoscaling.enabled=true"], "cannot be scaled"),
         (["controller.autoscaling.enabled=true", "controller.keda.enabled=true"], "choose one of them"),
         (["controller.kind=DaemonSet", "controller.maxUnavailable=1"], "use controller.minAvailable"),
+        (["controller.allowSnippetAnnotations=true"], "snippets are never carried out"),
         (["rbac.scope=true"], "set controller.scope.enabled"),
         (["defaultBackend.enabled=true"], "defaultBackend.image.image: name the image"),
         (["controller.extraArgs.http-port=8080"], "extraArgs.http-port: set controller.containerPort.http"),
@@ -167,6 +168,41 @@ def test_a_wrong_value_is_refused_by_its_name(value: str, complaint: str) -> Non
 )
 def test_values_that_contradict_each_other_are_refused(values: list[str], complaint: str) -> None:
     assert complaint in refusal("--set", ",".join(values))
+
+
+#: As people have it for ingress-nginx, put together from their questions.
+VALUES_OF_INGRESS_NGINX: Plain = {
+    "controller": {
+        "replicaCount": 3,
+        "allowSnippetAnnotations": False,
+        "ingressClassResource": {"name": "nginx", "enabled": True, "default": True},
+        "config": {"use-forwarded-headers": "true", "proxy-body-size": "50m", "ssl-protocols": "TLSv1.2 TLSv1.3"},
+        "extraArgs": {"default-ssl-certificate": "certs/star", "enable-ssl-passthrough": ""},
+        "service": {
+            "annotations": {"service.beta.kubernetes.io/aws-load-balancer-type": "nlb"},
+            "externalTrafficPolicy": "Local",
+            "loadBalancerSourceRanges": ["192.0.2.0/24"],
+        },
+        "resources": {"requests": {"cpu": "100m", "memory": "90Mi"}, "limits": {"memory": "1Gi"}},
+        "autoscaling": {"enabled": True, "minReplicas": 2, "maxReplicas": 10, "targetCPUUtilizationPercentage": 80},
+        "metrics": {
+            "enabled": True,
+            "serviceMonitor": {"enabled": True, "additionalLabels": {"release": "prometheus"}},
+        },
+        "admissionWebhooks": {"enabled": True, "failurePolicy": "Ignore", "timeoutSeconds": 15},
+        "tolerations": [{"key": "edge", "operator": "Exists", "effect": "NoSchedule"}],
+        "podAnnotations": {"linkerd.io/inject": "enabled"},
+        "terminationGracePeriodSeconds": 600,
+    },
+    "defaultBackend": {"enabled": False},
+    "rbac": {"create": True},
+}
+
+
+def test_a_values_file_for_ingress_nginx_can_stay_as_it_is(tmp_path: Path) -> None:
+    objects = render("--values", values_file(tmp_path, VALUES_OF_INGRESS_NGINX))
+    check_strictly(objects)
+    assert {"--default-ssl-certificate=certs/star", "--enable-ssl-passthrough"} <= set(flags(objects))
 
 
 def test_only_the_controller_has_the_token() -> None:

@@ -27,10 +27,11 @@ def objects(name: str) -> Objects:
     return by_name((ROOT / "deploy" / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("version", ["1.25", "1.31", "1.37"])
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_each_manifest_is_whole_and_what_kubernetes_takes(file: Path) -> None:
+def test_each_manifest_is_whole_and_what_kubernetes_takes(file: Path, version: str) -> None:
     found = by_name(file.read_text(encoding="utf-8"))
-    check_strictly(found)
+    check_strictly(found, version)
     kinds = {kind for kind, _ in found}
     assert kinds >= KINDS
     assert kinds & {"Deployment", "DaemonSet"}

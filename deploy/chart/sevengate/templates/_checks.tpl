@@ -5,6 +5,9 @@
 {{- if or .Values.tcp .Values.udp -}}
 {{- fail "tcp, udp: TCP and UDP services are not carried out yet; leave them with the controller that serves them now" -}}
 {{- end -}}
+{{- if $c.allowSnippetAnnotations -}}
+{{- fail "controller.allowSnippetAnnotations: snippets are never carried out, since text of users does not become configuration; docs/differences.md says what to write instead" -}}
+{{- end -}}
 {{- if and $c.hostNetwork $c.hostPort.enabled -}}
 {{- fail "controller.hostNetwork, controller.hostPort.enabled: choose one of them; on the host's network every port is a host port" -}}
 {{- end -}}
