@@ -89,6 +89,25 @@ def test_a_table_is_live_when_apply_returns(gate: Live, shop: RoutingTable) -> N
     assert applied.bytes > 0
 
 
+@pytest.mark.parametrize("digest", ["123456789012345678901234", "4e0123456789012345678901"])
+def test_a_configuration_whose_digest_looks_like_a_number_starts_too(
+    digest: str, monkeypatch: pytest.MonkeyPatch, shop: RoutingTable
+) -> None:
+    class Digest:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def hexdigest(self) -> str:
+            return digest
+
+    with monkeypatch.context() as rare:
+        rare.setattr("sevengate.nginx.supervisor.hashlib.blake2b", Digest)
+        with live(settings=QUIET) as gate:
+            rare.undo()
+            assert gate.apply(shop).problem == ""
+            assert served_by(gate, "shop.example") == "shop"
+
+
 def test_the_same_table_again_pushes_nothing(gate: Live, shop: RoutingTable) -> None:
     first = gate.apply(shop)
     again = gate.apply(shop)

@@ -75,7 +75,8 @@ function _M.init(...)
     conf = {}
     for _, argument in ipairs({ ... }) do
         local name, value = match(argument, "^([%w_]+):(.*)$")
-        conf[name] = tonumber(value) or value
+        -- The id is a digest, which may look like a number: 24e5...
+        conf[name] = name ~= "id" and tonumber(value) or value
     end
     conf.log_variables = split(conf.log_variables)
     logs_backend, logs_source = conf.logs_backend == 1, #conf.log_variables > 0
