@@ -146,7 +146,22 @@ def test_a_second_data_plane_in_a_directory_is_refused(pair: Pair) -> None:
     assert refused.lines == [f"error: another Sevengate works in {pair.directory}"]
 
 
+def test_a_folder_that_cannot_be_used_ends_the_data_plane_with_its_name(pair: Pair) -> None:
+    pair.directory.touch()
+    pair.directory /= "below"
+    dataplane = pair.dataplane()
+    assert dataplane.end() != 0
+    assert dataplane.lines == [f"error: cannot write {pair.directory}: Not a directory"]
+
+
 # --- signals
+
+
+def test_a_data_plane_that_nobody_ever_drove_ends_too(pair: Pair) -> None:
+    dataplane = pair.dataplane()
+    dataplane.process.terminate()
+    assert dataplane.end() == 0
+    assert not pair.directory.exists()
 
 
 def test_a_signal_lets_balancers_turn_away_while_all_goes_on(
