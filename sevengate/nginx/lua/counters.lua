@@ -1,9 +1,10 @@
 -- Memory for counters that all workers share and that outlives each of them: see docs/decisions/0004.
 --
--- The master makes a file in memory (memfd_create(2)) before it forks, and every worker maps a stripe of it: an array
--- of doubles that only this worker writes, so no lock is needed and no count is lost when a worker ends, however it
--- The master makes a file in memory (memfd_create(2)) before it forks, and every worker maps a stripe: an array
--- one. Pages that nobody has written to take no memory. Which number means what is left to meters.lua and series.lua.
+-- The master makes a file in memory (memfd_create(2)) before it forks, and every worker maps a stripe of it, an array
+-- of doubles that only this worker writes: so no lock is needed, and no count is lost when a worker ends, however it
+-- ends. What is read is the sum of all stripes. A stripe whose worker is gone is taken over, with its counts, by
+-- a later one. Pages that nobody has written to take no memory. What the numbers mean is left to meters.lua and
+-- series.lua.
 
 local ffi = require "ffi"
 
@@ -26,7 +27,7 @@ local NO_SUCH_PROCESS = 3
 local DOUBLE = 8
 local PAGE = 65536 -- the largest page of a machine that runs Linux
 -- Workers that count at one time, those that are ending after reloads included.
-local STRIPES = 512
+local STRIPES = 2048
 -- Seconds for which nobody else tries to take over a stripe that somebody is taking over.
 local TAKING = 60
 
