@@ -29,6 +29,7 @@ _SETTINGS: Final = (
 )  # fmt: skip
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
 #: Folders of the machine that hold programs; on most machines all but the first are links into it.
+_LOCAL: Final = "/usr/local"
 _PROGRAMS: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 
 
@@ -98,6 +99,10 @@ def _programs(isolation: str) -> Iterator[Step]:
             yield "symlink", str(path.readlink()), name
         elif path.is_dir():
             yield ("overlay", name, name) if isolation == "root" else ("bind", name, name, 1)
+    if isolation != "root" and Path(_LOCAL).is_dir():
+        # Manifests mount things here, so at least this folder takes new ones.
+        yield "tmpfs", _LOCAL, "755"
+        yield from (("bind", str(path), str(path), 1) for path in Path(_LOCAL).iterdir() if path.exists())
 
 
 def _plain_folders() -> Iterator[Step]:

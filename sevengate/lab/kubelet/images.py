@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 import sevengate
-from sevengate.lab.kubelet import echo, nginx_image
+from sevengate.lab.kubelet import certgen, echo, nginx_image
 from sevengate.lab.kubelet.filesystem import IMAGE_COMMANDS, File, Layer
 
 WHAT_RUNS: Final = (
@@ -144,6 +144,10 @@ def _is_option(word: str, option: str) -> bool:
     return word.partition("=")[0] == option
 
 
+def _certgen(wanted: Wanted, _tools: Tools) -> Program:
+    return Program(_entry(wanted, (sys.executable, "-m", certgen.__name__)), environment=_of_python())
+
+
 def _of_python() -> dict[str, str]:
     checkout = Path(sevengate.__file__).resolve().parents[1]
     return {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(checkout)}
@@ -212,6 +216,7 @@ def _rows(rows: Mapping[str, _Row]) -> tuple[tuple[re.Pattern[str], _Row], ...]:
 _ROWS: Final = _rows(
     {
         r"(.*/)?(nginx-ingress-controller|ingress-nginx/controller)(-chroot|-[a-z0-9]+)?": _predecessor,
+        r"(.*/)?kube-webhook-certgen": _certgen,
         r"(.*/)?sevengate": _gate,
         r"(.*/)?(e2e-test-images/agnhost|agnhost)": _echo("agnhost", 8080),
         r"(.*/)?(e2e-test-images/echoserver|echoserver|echo-basic|gateway-api/echo-basic)": _echo("echo", 8080),

@@ -39,8 +39,9 @@ _BROKEN: Final = (
 _NARROW: Final = r"""
 cp -rL /etc/nginx /run/nginx-conf
 find /run/nginx-conf -type f -exec sed -i -E \
-  -e "s#^([[:space:]]*listen[[:space:]]+)((\*|0\.0\.0\.0):)?([0-9]+)([[:space:];])#\1$0:\4\5#" \
-  -e "/^[[:space:]]*listen[[:space:]]+\[::\]/d" -e "s#/etc/nginx/#/run/nginx-conf/#g" {} +
+  -e "s#\blisten[[:space:]]+\[::\]:?[^;]*;##g" \
+  -e "s#\blisten[[:space:]]+((\*|0\.0\.0\.0):)?([0-9]+)([[:space:];])#listen $0:\3\4#g" \
+  -e "s#/etc/nginx/#/run/nginx-conf/#g" {} +
 program="$1"; shift
 exec "$program" -c /run/nginx-conf/nginx.conf "$@"
 """

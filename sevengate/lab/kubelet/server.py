@@ -199,7 +199,7 @@ def _tls(authority: str, nodes: list[Node]) -> ssl.SSLContext:
     """Make the TLS context: a certificate of our own making, as kubelets have; clients of the authority only."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority)
     tls.verify_mode = ssl.CERT_REQUIRED
-    pair = Authority("kubelet").server(node.name for node in nodes)
+    pair = Authority("kubelet").server((node.name for node in nodes), "kubelet")
     # Python's ssl takes a private key from a file only.
     with tempfile.TemporaryDirectory(prefix="sevengate-kubelet-") as folder:
         path = Path(folder, "kubelet.pem")

@@ -125,6 +125,30 @@ def test_the_predecessors_manifest_runs_sevengate_with_its_arguments_and_user(no
     nodes.kubectl("delete", "pod", "old")
 
 
+def test_the_jobs_of_the_predecessors_manifest_make_its_webhooks_certificate(nodes: Nodes) -> None:
+    webhook = {
+        "name": "validate.nginx.ingress.kubernetes.io",
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": {"service": {"name": "none", "namespace": "default"}},
+        "failurePolicy": "Ignore",
+        "sideEffects": "None",
+        "rules": [],
+    }
+    name = "ingress-nginx-admission"
+    configuration = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+    nodes.apply({**configuration, "metadata": {"name": name}, "webhooks": [webhook]})
+    image, where = "registry.k8s.io/ingress-nginx/kube-webhook-certgen:v1.4.1", f"--secret-name={name}"
+    for what, more in (("create", "--host=controller.default.svc"), ("patch", f"--webhook-name={name}")):
+        job = gate(what, image, args=[what, more, "--namespace=default", where])
+        job["spec"]["restartPolicy"] = "OnFailure"
+        nodes.apply(job)
+        nodes.until(what, lambda found: found["status"]["phase"] == "Succeeded")
+    patched = nodes.get("validatingwebhookconfiguration", name)["webhooks"][0]
+    assert patched["clientConfig"]["caBundle"] == nodes.get("secret", name)["data"]["ca"]
+    assert patched["failurePolicy"] == "Fail"
+    nodes.kubectl("delete", "validatingwebhookconfiguration", name)
+
+
 def test_the_image_of_sevengate_runs_this_sevengate(nodes: Nodes) -> None:
     nodes.apply(gate("new", "ghcr.io/sevengate/sevengate:1.0", args=["run"]))
     nodes.until_true(lambda: "Hostname: shop" in ask(nodes.address("new")))

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.lab.kubelet.nodes import Nodes, pod, running_nodes, shell, state, waits_for
+from tests.lab.kubelet.nodes import Nodes, Object, pod, running_nodes, shell, state, waits_for
 
 PAGE = "/usr/share/nginx/html/index.html"
 
@@ -154,6 +154,43 @@ def test_a_container_that_fails_its_liveness_probe_is_started_again(nodes: Nodes
     nodes.apply(pod("sick", livenessProbe=probe))
     nodes.until("sick", lambda found: found["status"]["containerStatuses"][0]["restartCount"])
     nodes.until_true(lambda: "failed liveness probe, will be restarted" in nodes.events("sick"))
+
+
+def test_nginx_listens_at_its_pod_alone_whatever_a_mounted_configuration_says(nodes: Nodes) -> None:
+    server = "server { listen 80 default_server; listen [::]:80; return 200 'my own $hostname'; }"
+    things: list[Object] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "conf"}, "data": {"default.conf": server}}
+    ]
+    volumes = {"volumes": [{"name": "conf", "configMap": {"name": "conf"}}]}
+    mounts = [{"name": "conf", "mountPath": "/etc/nginx/conf.d"}]
+    things += [pod(name, volumeMounts=mounts, spec=volumes) for name in ("own-1", "own-2")]
+    nodes.apply(*things)
+    for name in ("own-1", "own-2"):
+        nodes.until_true(lambda: answers(nodes, name))  # noqa: B023
+
+
+def answers(nodes: Nodes, name: str) -> bool:
+    address = (nodes.get("pod", name).get("status") or {}).get("podIP")
+    try:
+        return bool(address) and ask(f"http://{address}/") == f"my own {name}"
+    except OSError:
+        return False
+
+
+def test_a_sidecar_is_there_before_the_others_and_does_not_keep_a_pod_from_its_end(nodes: Nodes) -> None:
+    mount = [{"name": "shared", "mountPath": "/shared"}]
+    helper = {
+        "name": "helper",
+        "image": "busybox",
+        "restartPolicy": "Always",
+        "command": ["sh", "-c", "echo ready > /shared/word; sleep 1000"],
+        "startupProbe": {"exec": {"command": ["test", "-f", "/shared/word"]}, "periodSeconds": 1},
+        "volumeMounts": mount,
+    }
+    spec = {"initContainers": [helper], "volumes": [{"name": "shared", "emptyDir": {}}], "restartPolicy": "Never"}
+    nodes.apply(shell("helped", "cat /shared/word", volumeMounts=mount, spec=spec))
+    nodes.until("helped", lambda found: found["status"]["phase"] == "Succeeded")
+    assert nodes.kubectl("logs", "helped", "-c", "web") == "ready\n"
 
 
 def test_init_containers_run_first_and_one_after_the_other(nodes: Nodes) -> None:
