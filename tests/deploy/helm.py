@@ -60,8 +60,9 @@ def only(objects: Objects, kind: str) -> Plain:
 
 
 def pod_of(objects: Objects) -> Plain:
-    """Give the spec of the pods of the only workload."""
-    (workload,) = (one for (kind, _), one in objects.items() if kind in {"Deployment", "DaemonSet"})
+    """Give the spec of the gate's pods."""
+    name = "sevengate-controller"
+    workload = next(objects[kind, name] for kind in ("Deployment", "DaemonSet") if (kind, name) in objects)
     spec: Plain = workload["spec"]["template"]["spec"]
     return spec
 

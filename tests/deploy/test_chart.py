@@ -93,7 +93,10 @@ ODD: dict[str, Plain] = {
     "autoscaling": {"controller": {"autoscaling": {"enabled": True, "targetMemoryUtilizationPercentage": 80}}},
     "keda": {"controller": {"keda": {"enabled": True, "triggers": [{"type": "cpu", "metadata": {"value": "60"}}]}}},
     "one namespace": {"controller": {"scope": {"enabled": True, "namespace": "shop"}}},
-    "no cluster-wide rules": {"controller": {"scope": {"enabled": True}}, "rbac": {"scope": True}},
+    "no cluster-wide rules": {
+        "controller": {"scope": {"enabled": True}, "admissionWebhooks": {"enabled": False}},
+        "rbac": {"scope": True},
+    },
     "some namespaces": {"controller": {"scope": {"enabled": True, "namespaceSelector": "edge=yes"}}},
     "nothing of its own": {
         "rbac": {"create": False},
@@ -161,6 +164,7 @@ def test_a_wrong_value_is_refused_by_its_name(value: str, complaint: str) -> Non
         (["controller.kind=DaemonSet", "controller.maxUnavailable=1"], "use controller.minAvailable"),
         (["controller.allowSnippetAnnotations=true"], "snippets are never carried out"),
         (["rbac.scope=true"], "set controller.scope.enabled"),
+        (["rbac.scope=true", "controller.scope.enabled=true"], "controller.admissionWebhooks.existingSecret"),
         (["defaultBackend.enabled=true"], "defaultBackend.image.image: name the image"),
         (["controller.extraArgs.http-port=8080"], "extraArgs.http-port: set controller.containerPort.http"),
         (["controller.containerPort.status=80"], "each of the ports must be another one"),

@@ -1,4 +1,4 @@
-"""The pod of a manifest runs with the rights of its own ServiceAccount: they are enough, and none is idle.
+"""The pod of a manifest, or of the chart, runs with the rights of its own ServiceAccount: enough, and none idle.
 
 The manifest is applied to the lab's API server with kubectl; then both containers are started with the very arguments
 of the manifest, but for ports and the directory, and the server notes who asks for what.
@@ -22,7 +22,7 @@ from sevengate.lab.apiserver.calls import Call
 from sevengate.lab.apiserver.faults import FaultRule, Faults
 from sevengate.lab.apiserver.running import RunningApi, serving_api
 from sevengate.lab.home import write_private
-from tests.deploy.helm import ROOT, Objects, by_name, container
+from tests.deploy.helm import CHART, ROOT, Objects, by_name, container, helm, needs_helm
 from tests.spawned import Spawned, probe
 from tests.waiting import LIMIT, free_port, until
 
@@ -39,11 +39,27 @@ INGRESS = {
         "defaultBackend": {"service": {"name": "missing", "port": {"number": 80}}},
     },
 }
+ADDRESS = "192.0.2.1"
+NAMESPACES: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "List",
+    "items": [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default", "labels": {"edge": "yes"}}},
+    ],
+}
 NODE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Node",
     "metadata": {"name": "node-1"},
-    "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]},
+    "status": {"addresses": [{"type": "InternalIP", "address": ADDRESS}]},
+}
+POD: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "gate-1", "namespace": NAMESPACE, "labels": {"app": "gate"}},
+    "spec": {"nodeName": "node-1", "containers": [{"name": "controller", "image": "sevengate"}]},
+    "status": {"conditions": [{"type": "Ready", "status": "True"}]},
 }
 
 pytestmark = pytest.mark.skipif(not KUBECTL.is_file(), reason="there is no kubectl in .venv/bin; make test brings it")
@@ -95,16 +111,16 @@ def idle(objects: Objects, used: set[Right]) -> set[Right]:
 class Cluster:
     """The lab's API server with a manifest applied to it, and the pod's two containers as processes."""
 
-    def __init__(self, lab: RunningApi, folder: Path, manifest: Path) -> None:
+    def __init__(self, lab: RunningApi, folder: Path, manifest: str) -> None:
         self._lab, self._folder = lab, folder
-        self.objects = by_name(manifest.read_text(encoding="utf-8"))
+        self.objects = by_name(manifest)
         self.status_port, self.healthz_port = free_port(), free_port()
 
-    def kubectl(self, *words: str, given: Any = None) -> None:
+    def kubectl(self, *words: str, given: str = "") -> None:
         owner = self._folder / "owner"
         write_private(owner, self._lab.kubeconfig())
         command = [str(KUBECTL), "--kubeconfig", str(owner), *words]
-        run = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, check=False)
+        run = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
 
     def start(self, name: str, *more: str) -> Spawned:
@@ -140,15 +156,14 @@ class Cluster:
 
 
 @asynccontextmanager
-async def applied(mode: str, noting: Noting, folder: Path) -> AsyncIterator[Cluster]:
-    manifest = ROOT / "deploy" / f"{mode}.yaml"
+async def applied(manifest: str, noting: Noting, folder: Path) -> AsyncIterator[Cluster]:
     api = Api()
     api.faults = noting
     async with serving_api(api=api) as lab:
         cluster = Cluster(lab, folder, manifest)
         # The Ingress first: once the webhook stands there, it has to be asked.
-        await asyncio.to_thread(cluster.kubectl, "apply", "--filename", "-", given=INGRESS)
-        await asyncio.to_thread(cluster.kubectl, "apply", "--filename", str(manifest))
+        for given in (json.dumps(NAMESPACES), json.dumps(INGRESS), manifest):
+            await asyncio.to_thread(cluster.kubectl, "apply", "--filename", "-", given=given)
         yield cluster
 
 
@@ -160,55 +175,79 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-async def give_addresses(cluster: Cluster, mode: str) -> None:
-    """Let there be an address for statuses, where the mode takes it from."""
-    if mode == "load-balancer":
-        status = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}
-        words = ("patch", "service", "sevengate-controller", "--namespace", NAMESPACE, "--subresource", "status")
-        await asyncio.to_thread(cluster.kubectl, *words, "--patch", json.dumps(status))
-        return
-    pod: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "gate-1", "namespace": NAMESPACE, "labels": {"app": "gate"}},
-        "spec": {"nodeName": "node-1", "containers": [{"name": "controller", "image": "sevengate"}]},
-        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
-    }
-    await asyncio.to_thread(cluster.kubectl, "create", "--filename", "-", given=NODE)
-    await asyncio.to_thread(cluster.kubectl, "create", "--filename", "-", given=pod)
-    for kind, name, status in (("node", "node-1", NODE["status"]), ("pod", "gate-1", pod["status"])):
+async def give_addresses(cluster: Cluster) -> None:
+    """Let there be an address for statuses, wherever it is taken from."""
+    balancer = {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}
+    for one in (NODE, POD):
+        await asyncio.to_thread(cluster.kubectl, "create", "--filename", "-", given=json.dumps(one))
+    for kind, name, status in (
+        ("node", "node-1", NODE["status"]),
+        ("pod", "gate-1", POD["status"]),
+        ("service", "sevengate-controller", balancer),
+    ):
         words = ("patch", kind, name, "--namespace", NAMESPACE, "--subresource", "status")
         await asyncio.to_thread(cluster.kubectl, *words, "--patch", json.dumps({"status": status}))
 
 
+def manifest_of(mode: str) -> str:
+    return (ROOT / "deploy" / f"{mode}.yaml").read_text(encoding="utf-8")
+
+
+def chart_with(*values: str) -> str:
+    rendered = helm("template", NAMESPACE, str(CHART), "--namespace", NAMESPACE, "--set", ",".join(values))
+    assert rendered.returncode == 0, rendered.stderr
+    return rendered.stdout
+
+
+async def run_pod(manifest: str, folder: Path) -> list[str]:
+    """Run both containers until all rights were used; give the lines that complain of one that is missing."""
+    noting = Noting()
+    async with asyncio.timeout(4 * LIMIT), applied(manifest, noting, folder) as cluster:
+        await give_addresses(cluster)
+        account = ("--kubeconfig", cluster.account(), "--election-ttl", "3s")
+        with cluster.start("dataplane"), cluster.start("controller", *account) as controller:
+            await until(lambda: probe(cluster.healthz_port) == probe(cluster.status_port) == 200)
+            await until(lambda: has_address(cluster))
+            await until(lambda: is_announced(cluster))
+            with suppress(TimeoutError):
+                await until(lambda: idle(cluster.objects, noting.used) == set())
+            assert idle(cluster.objects, noting.used) == set()
+            return [line for line in controller.lines if "forbidden" in line.lower() or "RBAC" in line]
+
+
 @pytest.mark.parametrize("mode", ["load-balancer", "host-network"])
 def test_the_rights_of_a_manifest_are_enough_and_none_is_idle(mode: str, folder: Path) -> None:
-    async def scenario() -> None:
-        noting = Noting()
-        async with asyncio.timeout(4 * LIMIT), applied(mode, noting, folder) as cluster:
-            await give_addresses(cluster, mode)
-            with (
-                cluster.start("dataplane"),
-                cluster.start("controller", "--kubeconfig", cluster.account(), "--election-ttl", "3s") as controller,
-            ):
-                await until(lambda: probe(cluster.healthz_port) == probe(cluster.status_port) == 200)
-                await until(lambda: has_address(cluster))
-                await until(lambda: is_announced(cluster))
-                with suppress(TimeoutError):
-                    await until(lambda: idle(cluster.objects, noting.used) == set())
-                assert idle(cluster.objects, noting.used) == set()
-                assert [line for line in controller.lines if "forbidden" in line.lower() or "RBAC" in line] == []
+    assert asyncio.run(run_pod(manifest_of(mode), folder)) == []
 
-    asyncio.run(scenario())
+
+@needs_helm
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("controller.scope.namespace=default", "defaultBackend.enabled=true", "defaultBackend.image.image=pages"),
+        ("controller.scope.namespaceSelector=edge=yes",),
+    ],
+    ids=["one namespace", "some namespaces"],
+)
+def test_the_rights_to_watch_less_are_enough_and_none_is_idle(values: tuple[str, ...], folder: Path) -> None:
+    assert asyncio.run(run_pod(chart_with("controller.scope.enabled=true", *values), folder)) == []
+
+
+@needs_helm
+def test_without_cluster_wide_rights_only_the_classes_are_missed(folder: Path) -> None:
+    scoped = ("controller.scope.enabled=true", "controller.scope.namespace=default", "rbac.scope=true")
+    missed = asyncio.run(run_pod(chart_with(*scoped, "controller.admissionWebhooks.enabled=false"), folder))
+    assert missed
+    assert [line for line in missed if "ingressclasses" not in line] == []
 
 
 def has_address(cluster: Cluster) -> bool:
     ingress = cluster.read("networking.k8s.io", "ingresses", "default", "shop")
-    return bool(ingress["status"].get("loadBalancer") == {"ingress": [{"ip": "192.0.2.1"}]})
+    return bool(ingress["status"].get("loadBalancer") == {"ingress": [{"ip": ADDRESS}]})
 
 
 def is_announced(cluster: Cluster) -> bool:
     """Say whether the API server was told whom to trust about the webhook."""
     group = "admissionregistration.k8s.io"
     configuration = cluster.read(group, "validatingwebhookconfigurations", "", "sevengate-admission")
-    return all(hook["clientConfig"].get("caBundle") for hook in configuration["webhooks"])
+    return configuration is None or all(hook["clientConfig"].get("caBundle") for hook in configuration["webhooks"])

@@ -26,6 +26,9 @@
 {{- if and .Values.rbac.scope (not (include "sevengate.watchedNamespace" .)) -}}
 {{- fail "rbac.scope: without cluster-wide rules one namespace can be watched: set controller.scope.enabled, and no namespaceSelector" -}}
 {{- end -}}
+{{- if and .Values.rbac.scope $c.admissionWebhooks.enabled (not $c.admissionWebhooks.existingSecret) -}}
+{{- fail "rbac.scope: without cluster-wide rules the webhook's certificate cannot be announced: set controller.admissionWebhooks.existingSecret, or .enabled=false" -}}
+{{- end -}}
 {{- if and $c.scope.namespace $c.scope.namespaceSelector -}}
 {{- fail "controller.scope.namespace, controller.scope.namespaceSelector: choose one of them" -}}
 {{- end -}}

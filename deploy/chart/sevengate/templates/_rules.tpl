@@ -53,6 +53,7 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+{{- include "sevengate.namedRules" . }}
 {{- if not .Values.controller.disableLeaderElection }}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
@@ -68,6 +69,28 @@
   resources: [secrets]
   resourceNames: [{{ include "sevengate.admission.fullname" . }}]
   verbs: [get, update]
+{{- end }}
+{{- end -}}
+
+{{/* Of the Services that flags name, where another namespace than their own is watched. */}}
+{{- define "sevengate.namedRules" -}}
+{{- $watched := include "sevengate.watchedNamespace" . -}}
+{{- $publish := include "sevengate.publishService" . -}}
+{{- $names := list -}}
+{{- if hasPrefix "$(POD_NAMESPACE)/" $publish }}{{ $names = append $names (base $publish) }}{{ end -}}
+{{- if .Values.defaultBackend.enabled }}{{ $names = append $names (include "sevengate.defaultBackend.fullname" .) }}{{ end -}}
+{{- if and $watched (ne $watched (include "sevengate.namespace" .)) }}
+{{- with $names }}
+- apiGroups: [""]
+  resources: [services]
+  resourceNames: {{ toJson . }}
+  verbs: [list, watch]
+{{- end }}
+{{- if .Values.defaultBackend.enabled }}
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+{{- end }}
 {{- end }}
 {{- end -}}
 
