@@ -90,6 +90,26 @@ def test_what_nginx_uses_is_told_to_another_process(directory: Path) -> None:
     asyncio.run(scene())
 
 
+def test_a_reload_that_was_begun_is_carried_out_though_the_driver_dies(directory: Path) -> None:
+    small = Profile(body_size=10)
+
+    async def is_reloaded(remote: RemoteSupervisor) -> bool:
+        return (await remote.standing()).reloads == 1
+
+    async def scene() -> None:
+        async with supervised(directory) as (supervisor, remote):
+            await remote.configure(BLUEPRINT)
+            tested = supervisor.runtime.private / "test.conf"
+            more = msgspec.structs.replace(BLUEPRINT, profiles=frozenset({Profile(), small}))
+            asking = asyncio.create_task(remote.configure(more))
+            await until(lambda: small.name in tested.read_text())
+            asking.cancel()
+            await until(lambda: is_reloaded(remote))
+            assert (await remote.standing()).blueprint == more
+
+    asyncio.run(scene())
+
+
 def test_the_news_of_another_life_of_nginx_arrive(directory: Path) -> None:
     async def scene() -> None:
         async with supervised(directory) as (supervisor, remote):
