@@ -86,6 +86,11 @@ def repository(image: str) -> str:
     return name
 
 
+def _tag(image: str) -> str:
+    """Give an image's version, without the v that some put in front."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2].removeprefix("v")
+
+
 def _entry(wanted: Wanted, entrypoint: tuple[str, ...], arguments: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Put command and args in the place of what the image has of them."""
     if wanted.command:
@@ -127,6 +132,9 @@ def _predecessor(wanted: Wanted, _tools: Tools) -> Program:
     # Their manifests begin the arguments with what dumb-init starts; later ones leave that to the image.
     while words and words[0] in {"/usr/bin/dumb-init", "--", _PREDECESSOR}:
         words.pop(0)
+    # Before version 1.0 it served what named no class, unless it was given a class of its own.
+    if _tag(wanted.image).startswith("0.") and not any(word.startswith("--ingress-class") for word in words):
+        words.append("--watch-ingress-without-class")
     return Program((*_SEVENGATE, *_with_own_ports(("run", *words), wanted)), _GATE_LAYER, _of_python())
 
 
