@@ -30,6 +30,9 @@ SERIES: Final = 64
 #: Steps of PCRE after which a user's pattern is given up: milliseconds, where a bad one would take years.
 REGEX_STEPS: Final = 100_000
 
+#: What a backend may choose from: NGINX itself left out the newest until 1.23.4.
+_BACKEND_TLS: Final = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+
 #: Every IPv6 address of the machine.
 _ANY_IPV6: Final = "[::]"
 
@@ -399,6 +402,7 @@ def _to_backends(settings: Settings, place: Place) -> tuple[Directive, ...]:
                 _d(f"{module}_connect_timeout", _seconds(settings.proxy_connect_timeout)),
                 _d(f"{module}_send_timeout", _seconds(settings.proxy_send_timeout)),
                 _d(f"{module}_read_timeout", _seconds(settings.proxy_read_timeout)),
+                _d(f"{module}_ssl_protocols", *_BACKEND_TLS),
                 _d(f"{module}_next_upstream", *conditions),
                 _d(f"{module}_next_upstream_timeout", _seconds(settings.proxy_next_upstream_timeout)),
                 _d(f"{module}_next_upstream_tries", str(settings.proxy_next_upstream_tries)),

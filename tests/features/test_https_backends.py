@@ -33,6 +33,17 @@ def test_a_backend_is_asked_over_tls_where_the_ingress_says_so(cluster: Cluster,
     assert {cluster.name() for _ in range(5)} == {"secure"}
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda version: version.name)
+def test_a_backend_may_insist_on_one_version_of_tls(
+    cluster: Cluster, scripted: ScriptedBackends, version: ssl.TLSVersion
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = version
+    trustme.CA().issue_cert("backend.example").configure_cert(context)
+    cluster.serve(scripted.start(named, tls=context), annotations={"backend-protocol": "HTTPS"})
+    assert cluster.name() == "secure"
+
+
 def test_a_backend_that_wants_tls_does_not_understand_http(
     cluster: Cluster, secure: Endpoint, error_log: ErrorLog
 ) -> None:
