@@ -9,6 +9,7 @@ in `filesystem`, how it is started in `sandbox`.
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import time
 from collections.abc import Sequence
@@ -182,6 +183,8 @@ class Container:
         """Run it once and give how that ended."""
         started = _now()
         recipe = self._recipe = await self._find_recipe()
+        if self.previous:
+            self.previous.path.unlink(missing_ok=True)
         self.previous, self.log = self.log, Log(self._site.log(self.name, self.state.restarts))
         self.state.id = f"lab://{uuid4().hex}"
         try:
@@ -210,6 +213,7 @@ class Container:
             self.log.close()
             if self.ends:
                 self.ends.close_input()
+            shutil.rmtree(recipe.sandbox.root, ignore_errors=True)
         return Exit(code, self.state.running_since, _now(), message=self._last_words(code), id=self.state.id)
 
     async def _find_recipe(self) -> Recipe:
@@ -303,7 +307,8 @@ class Container:
         limit = time.monotonic() + when.delay + when.period * when.failures
         while not (verdict := await ask(probe, self._target())).is_good:
             if time.monotonic() > limit:
-                await self._fail("Startup", verdict)
+                self._say_unhealthy("Startup", verdict)
+                await self._fail("Startup")
             await asyncio.sleep(min(when.period, IMPATIENT))
 
     async def _keep_asking(self, kind: str, probe: Object) -> None:
@@ -316,11 +321,11 @@ class Container:
             verdict = await ask(probe, self._target())
             good, bad = (good + 1, 0) if verdict.is_good else (0, bad + 1)
             if not verdict.is_good and time.monotonic() >= patient_at and (self.state.is_ready or bad >= when.failures):
-                self._site.tell("Unhealthy", f"{kind} probe failed: {verdict.said}", "Warning", self.name)
+                self._say_unhealthy(kind, verdict)
             if is_readiness:
                 self._set_ready(is_ready=good >= when.successes or (self.state.is_ready and bad < when.failures))
             elif bad >= when.failures:
-                await self._fail(kind, verdict)
+                await self._fail(kind)
             is_impatient = is_readiness and not self.state.is_ready
             await asyncio.sleep(min(when.period, IMPATIENT) if is_impatient else when.period)
 
@@ -329,9 +334,11 @@ class Container:
             self.state.is_ready = is_ready
             self._site.changed()
 
-    async def _fail(self, kind: str, verdict: Verdict) -> None:
-        """End a run whose probe has failed for good; the next one follows as after any other end."""
+    def _say_unhealthy(self, kind: str, verdict: Verdict) -> None:
         self._site.tell("Unhealthy", f"{kind} probe failed: {verdict.said}", "Warning", self.name)
+
+    async def _fail(self, kind: str) -> None:
+        """End a run whose probe has failed for good; the next one follows as after any other end."""
         message = f"Container {self.name} failed {kind.lower()} probe, will be restarted"
         self._site.tell("Killing", message, container=self.name)
         await self._end_process(self._grace())

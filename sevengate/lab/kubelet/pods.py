@@ -51,6 +51,7 @@ class Pod:
         self._volumes = Volumes((), pod, self._folder / "volumes", node.folder)
         #: The volume of the service account's token, if the API server has not added one to the pod.
         self._added: Object | None = None
+        self._volumes_are_ready = False
         self._tokens: dict[TokenWish, tuple[str, float]] = {}
         self._dirty = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
@@ -126,8 +127,6 @@ class Pod:
         self._remove()
 
     # --- the course of its life
-
-    _volumes_are_ready = False
 
     async def _run(self) -> None:
         await self._prepare_volumes()

@@ -183,7 +183,7 @@ class Volumes:
         frozen = (
             bool(wanted.get("readOnly")) or name in self._written or not source.is_relative_to(self._folder.parents[2])
         )
-        return Mount(str(path.resolve()), wanted["mountPath"], frozen)
+        return Mount(str(_led(path, source)), wanted["mountPath"], frozen)
 
     def _source(self, name: str) -> Path:
         volume = self._volumes[name]
@@ -211,7 +211,15 @@ class Volumes:
             own.touch()
         elif not own.exists():
             raise VolumeError(f"hostPath type check failed: {path} is not a {kind.lower()} of this node")
-        return own
+        return _led(own, self._node_folder)
+
+
+def _led(path: Path, home: Path) -> Path:
+    """Follow links; raise VolumeError for one that leads out of `home`, where a pod may have put it."""
+    path = path.resolve()
+    if not path.is_relative_to(home.resolve()):
+        raise VolumeError(f"{path.name!r} is a link that leads out of its volume")
+    return path
 
 
 def _normal(path: str) -> str:

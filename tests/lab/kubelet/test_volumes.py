@@ -106,6 +106,17 @@ def test_a_host_path_is_the_nodes_own_and_never_the_machines(tmp_path: Path) -> 
         World(tmp_path, {"name": "v", "hostPath": {"path": "/a/../../etc"}}).write()
 
 
+def test_no_link_that_a_pod_has_put_leads_to_the_machine(tmp_path: Path) -> None:
+    world = World(tmp_path, {"name": "v", "emptyDir": {}}, {"name": "h", "hostPath": {"path": "/data/link"}})
+    world.write()
+    (world.source("v") / "link").symlink_to("/etc")
+    with pytest.raises(VolumeError, match="leads out of its volume"):
+        world.source("v", subPath="link")
+    (world.source("h") / "away").symlink_to("/etc")
+    with pytest.raises(VolumeError, match="leads out of its volume"):
+        World(tmp_path, {"name": "h", "hostPath": {"path": "/data/link/away"}}).write()
+
+
 def test_a_volume_that_the_lab_has_not_is_said(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match="is a persistentVolumeClaim, which the lab has not"):
         World(tmp_path, {"name": "v", "persistentVolumeClaim": {"claimName": "disk"}}).write()
