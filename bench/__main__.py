@@ -16,6 +16,7 @@ from bench import (
     from_api_server,
     handshakes,
     ingress_change,
+    lab,
     memory,
     routing,
 )
@@ -25,7 +26,17 @@ from bench.scale import FULL, QUICK
 #: The questions, in the order of README.md.
 QUESTIONS: Final[dict[str, ModuleType]] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (routing, compiling, ingress_change, endpoint_change, handshakes, memory, admission, from_api_server)
+    for module in (
+        routing,
+        compiling,
+        ingress_change,
+        endpoint_change,
+        handshakes,
+        memory,
+        admission,
+        from_api_server,
+        lab,
+    )
 }
 
 

@@ -140,7 +140,9 @@ def test_backends_tell_who_they_are_in_64_bytes() -> None:
     assert bodies[0] != bodies[1]
 
 
-@pytest.mark.parametrize("name", ["ingress_change", "endpoint_change", "handshakes", "admission", "from_api_server"])
+@pytest.mark.parametrize(
+    "name", ["ingress_change", "endpoint_change", "handshakes", "admission", "from_api_server", "lab"]
+)
 def test_a_quick_run_answers_and_writes_nothing_down(name: str) -> None:
     before = written()
     command = [sys.executable, "-m", "bench", "--quick", name]
