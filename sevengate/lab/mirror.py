@@ -55,6 +55,7 @@ class Mirror:
         self.selection = selection
         self._objects: dict[str, Object] = {}
         self._subscribers: list[Heard] = []
+        self._indexes: dict[Callable[[Object], Iterable[str]], Index] = {}
         self._synced = asyncio.Event()
         self._reflector = Reflector(client, selection, _plain, self._take, timing)
 
@@ -79,8 +80,10 @@ class Mirror:
         self._subscribers.append(heard)
 
     def index(self, terms: Callable[[Object], Iterable[str]]) -> "Index":
-        """Make an index of the objects by the terms that `terms` gives for each."""
-        return Index(self, terms)
+        """Give the index of the objects by the terms that `terms` gives for each; one for all who ask for the same."""
+        if terms not in self._indexes:
+            self._indexes[terms] = Index(self, terms)
+        return self._indexes[terms]
 
     async def run(self) -> None:
         """Keep up, until cancelled."""
@@ -130,12 +133,14 @@ class Index:
         return len(self._keys.get(term, ()))
 
     def _heard(self, change: Change) -> None:
-        for term in set(self._terms(change.before)) if change.before else ():
+        old = set(self._terms(change.before)) if change.before else set()
+        new = set(self._terms(change.after)) if change.after else set()
+        for term in old - new:
             held = self._keys[term]
-            held.pop(change.key, None)
+            del held[change.key]
             if not held:
                 del self._keys[term]
-        for term in self._terms(change.after) if change.after else ():
+        for term in new - old:
             self._keys.setdefault(term, {})[change.key] = None
 
 
