@@ -108,19 +108,14 @@ class Client:
     def __init__(self, machine: Machine) -> None:
         self._program = machine.start(sys.executable, CLIENT, VIRTUAL, "0.01")
 
-    @property
-    def answers(self) -> list[tuple[float, str]]:
-        lines = (line.split(" ", 1) for line in list(self._program.lines))
-        return [(float(when), who) for when, who in lines]
-
     def hears(self, name: str) -> bool:
         """Say whether the last answers all came from one node."""
-        last = [who for _, who in self.answers[-20:]]
-        return last == [name] * 20
+        return [line.partition(" ")[2] for line in self._program.lines[-20:]] == [name] * 20
 
     def gap(self, before: str, after: str) -> tuple[float, int]:
         """Give the seconds from the last answer of one node to the first one of the other, and what failed between."""
-        answers = self.answers
+        lines = [line.split(" ", 1) for line in self._program.lines]
+        answers = [(float(when), who) for when, who in lines]
         last = max(when for when, who in answers if who == before)
         first = min(when for when, who in answers if who == after and when > last)
         return first - last, sum(last < when < first for when, _ in answers)
