@@ -108,9 +108,8 @@ class Home:
                 raise HomeTakenError(f"a lab is up already in {self.folder}{who}")
             yield
 
-    def announce(self, record: Record, kubeconfig: str) -> None:
-        """Let the other commands, and kubectl, find the lab."""
-        write_private(self.kubeconfig, kubeconfig)
+    def announce(self, record: Record) -> None:
+        """Let the other commands find the lab, now that it is up."""
         write_private(self._record, msgspec.json.encode(record).decode())
 
     def clear(self) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from sevengate.cluster.access import Access
 from sevengate.cluster.kubeconfig import load_kubeconfig
+from sevengate.cluster.resources import NODES
 from sevengate.lab.addresses import LOOPBACK, UNPRIVILEGED_SHIFT, Plan
 from sevengate.lab.apiserver import snapshot
 from sevengate.lab.apiserver.api import Api
@@ -23,6 +24,7 @@ from sevengate.lab.apiserver.running import serving_api
 from sevengate.lab.cluster import controlling
 from sevengate.lab.home import Home, Record, started_at, write_private
 from sevengate.lab.kubelet import kubelet
+from sevengate.lab.mirror import Mirror
 from sevengate.lab.proxy import proxy
 from sevengate.lab.view import View
 from sevengate.lab.workplace import workplace
@@ -64,11 +66,12 @@ async def serving_lab(wish: Wish, home: Home) -> AsyncIterator[Lab]:
     async with AsyncExitStack() as stack:
         stack.enter_context(home.claimed())
         lab = await stack.enter_async_context(_foreign(wish.kubeconfig) if wish.kubeconfig else _own(wish))
-        home.announce(_record(wish, lab), lab.kubeconfig)
+        write_private(home.kubeconfig, lab.kubeconfig)
         if not wish.api_only:
             access = load_kubeconfig([wish.kubeconfig or home.kubeconfig])
             view = await stack.enter_async_context(_cluster(access, wish.plan, home.work))
             lab = msgspec.structs.replace(lab, view=view)
+        home.announce(_record(wish, lab))
         yield lab
 
 
@@ -98,9 +101,19 @@ async def _cluster(access: Access, plan: Plan, folder: Path) -> AsyncIterator[Vi
     async with workplace(access, plan) as work, controlling(work), asyncio.TaskGroup() as parts:
         runs = (kubelet.run(work, folder / "kubelet"), proxy.run(work, folder / "proxy"))
         tasks = [parts.create_task(run) for run in runs]
+        await _nodes_of(plan, work.mirrors.of(NODES))
         yield View(work.mirrors, folder / "kubelet" / "pods")
         for task in tasks:
             task.cancel()
+
+
+async def _nodes_of(plan: Plan, nodes: Mirror) -> None:
+    """Wait until all nodes have registered."""
+    came = asyncio.Event()
+    nodes.subscribe(lambda _: came.set())
+    while not {name for name, _ in plan.nodes} <= nodes.objects.keys():
+        came.clear()
+        await came.wait()
 
 
 def _record(wish: Wish, lab: Lab) -> Record:

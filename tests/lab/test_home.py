@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sevengate.lab.home import Home, HomeTakenError, Record, started_at
+from sevengate.lab.home import Home, HomeTakenError, Record, started_at, write_private
 
 
 def record(pid: int) -> Record:
@@ -18,7 +18,8 @@ def record(pid: int) -> Record:
 def test_a_lab_that_is_up_is_found_and_one_that_has_ended_is_not(tmp_path: Path) -> None:
     home = Home(tmp_path / "lab")
     with home.claimed():
-        home.announce(record(os.getpid()), "a kubeconfig")
+        write_private(home.kubeconfig, "a kubeconfig")
+        home.announce(record(os.getpid()))
         assert home.running() == record(os.getpid())
         assert home.kubeconfig.read_text() == "a kubeconfig"
         assert home.kubeconfig.stat().st_mode & 0o077 == 0
@@ -28,14 +29,14 @@ def test_a_lab_that_is_up_is_found_and_one_that_has_ended_is_not(tmp_path: Path)
 
 def test_another_process_under_a_dead_labs_number_is_not_taken_for_it(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    home.announce(Record(os.getpid(), 1), "")
+    home.announce(Record(os.getpid(), 1))
     assert home.running() is None
 
 
 def test_a_folder_belongs_to_one_lab_at_a_time(tmp_path: Path) -> None:
     home = Home(tmp_path / "lab")
     with home.claimed():
-        home.announce(record(os.getpid()), "")
+        home.announce(record(os.getpid()))
         with pytest.raises(HomeTakenError, match=f"process {os.getpid()}"), Home(home.folder).claimed():
             pass
         assert home.running()
@@ -46,7 +47,7 @@ def test_what_a_killed_lab_has_left_is_cleared_by_the_next(tmp_path: Path) -> No
         "import os, sys, pathlib, time; from sevengate.lab.home import *\n"
         "home = Home(pathlib.Path(sys.argv[1]))\n"
         "with home.claimed():\n"
-        "    home.announce(Record(os.getpid(), started_at(os.getpid())), 'old')\n"
+        "    write_private(home.kubeconfig, 'old'); home.announce(Record(os.getpid(), started_at(os.getpid())))\n"
         "    (home.work / 'nodes').mkdir(parents=True); print('up', flush=True); time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as killed:
