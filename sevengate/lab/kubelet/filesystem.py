@@ -55,9 +55,8 @@ class Layer(msgspec.Struct, frozen=True):
     folders: tuple[str, ...] = ()
 
 
-def build_steps(isolation: str, layer: Layer, mounts: Iterable[Mount], hostname: str, address: str) -> list[Step]:
+def build_steps(isolation: str, layer: Layer, mounts: Iterable[Mount], hostname: str) -> list[Step]:
     """Give the steps for one container, in the order in which they must be done."""
-    hosts = f"127.0.0.1\tlocalhost\n{address}\t{hostname}\n"
     mounts = sorted(mounts, key=lambda one: one.path)
     return [
         *_programs(isolation),
@@ -65,7 +64,6 @@ def build_steps(isolation: str, layer: Layer, mounts: Iterable[Mount], hostname:
         *_devices(),
         *(("bind", f"/etc/{name}", f"/etc/{name}", 1) for name in _SETTINGS if Path("/etc", name).exists()),
         ("file", "/etc/hostname", hostname + "\n", 0o644),
-        ("file", "/etc/hosts", hosts, 0o644),
         ("file", "/etc/resolv.conf", "", 0o644),
         *(("bind", folder, folder, 1) for folder in python_folders()),
         *(("tmpfs", folder, "755") for folder in layer.folders),

@@ -10,16 +10,18 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import time
 from collections.abc import Coroutine, Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 
 from sevengate.cluster.errors import NotFoundError
-from sevengate.cluster.resources import CONFIG_MAPS, PODS, SECRETS, SERVICES
+from sevengate.cluster.resources import CONFIG_MAPS, ENDPOINT_SLICES, PODS, SECRETS, SERVICES
 from sevengate.lab.addresses import Plan
 from sevengate.lab.conditions import is_true
 from sevengate.lab.kubelet.machine import NO_ISOLATION, Machine, find_machine
+from sevengate.lab.kubelet.names import told_of
 from sevengate.lab.kubelet.node import Node
 from sevengate.lab.kubelet.pods import Pod
 from sevengate.lab.kubelet.sandbox import Isolation
@@ -37,6 +39,9 @@ NO_PROCESS: Final = "none"
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 #: Seconds between two looks at tokens.
 _TOKENS: Final = 30.0
+#: Seconds that a changed name waits for others, and how many times longer than writing them the pause is.
+_TOGETHER: Final = 0.05
+_REST: Final = 10.0
 #: Pods without a process get addresses from here on when a node's own network is full: the 16th /24 of the plan.
 _OVERFLOW: Final = 16
 
@@ -52,19 +57,23 @@ class Kubelet:
         self._addresses = AddressBook(machine.plan)
         self._reconciler = Reconciler("kubelet", self._look, workers=16)
         self._background: set[asyncio.Task[None]] = set()
+        self._names_changed = asyncio.Event()
 
     async def run(self) -> None:
         """Run pods until cancelled; then end them all."""
         mirrors = self._work.mirrors
-        watched = [mirrors.of(one) for one in (SERVICES, CONFIG_MAPS, SECRETS)]
+        named = [mirrors.of(one) for one in (SERVICES, ENDPOINT_SLICES)]
+        sources = [mirrors.of(one) for one in (CONFIG_MAPS, SECRETS)]
         pods = mirrors.of(PODS)
         await mirrors.synced()
         for node in self.nodes.values():
             await node.register()
         for pod in pods.objects.values():
             self._addresses.keep(pod)
-        for mirror in watched[1:]:
+        for mirror in sources:
             mirror.subscribe(self._source_changed)
+        for mirror in named:
+            mirror.subscribe(self._name_changed)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for node in self.nodes.values():
@@ -72,6 +81,7 @@ class Kubelet:
                     tasks.create_task(node.recorder.run())
                 tasks.create_task(self._reconciler.run())
                 tasks.create_task(self._keep_tokens())
+                tasks.create_task(self._keep_names())
                 pods.subscribe(self._pod_changed)
         finally:
             await asyncio.gather(*(pod.vanish() for pod in self._pods.values()), return_exceptions=True)
@@ -138,6 +148,21 @@ class Kubelet:
         for pod in self._pods.values():
             if change.before and pod.pod["metadata"]["namespace"] == namespace:
                 pod.refresh()
+
+    def _name_changed(self, change: Change) -> None:
+        if told_of(change.before) != told_of(change.after):
+            self._names_changed.set()
+
+    async def _keep_names(self) -> None:
+        while True:
+            await self._names_changed.wait()
+            await asyncio.sleep(_TOGETHER)
+            self._names_changed.clear()
+            began = time.monotonic()
+            for pod in tuple(self._pods.values()):
+                pod.name_others()
+                await asyncio.sleep(0)
+            await asyncio.sleep((time.monotonic() - began) * _REST)
 
     async def _keep_tokens(self) -> None:
         while True:

@@ -18,8 +18,9 @@ import msgspec
 
 from sevengate import __version__
 from sevengate.cluster.errors import ClusterError, ConflictError, NotFoundError
-from sevengate.cluster.resources import CONFIG_MAPS, LEASES, NODES, PODS, SECRETS, SERVICES
+from sevengate.cluster.resources import CONFIG_MAPS, ENDPOINT_SLICES, LEASES, NODES, PODS, SECRETS, SERVICES
 from sevengate.lab.kubelet.machine import Machine
+from sevengate.lab.kubelet.names import Known, service_of
 from sevengate.lab.kubelet.volumes import TokenWish
 from sevengate.lab.mirror import Object
 from sevengate.lab.recorder import Recorder
@@ -52,6 +53,7 @@ class Node:
         self._work = work
         self._mirrors = work.mirrors
         self._services = work.mirrors.of(SERVICES).index(lambda one: [one["metadata"]["namespace"]])
+        self._slices = work.mirrors.of(ENDPOINT_SLICES).index(service_of)
 
     # --- what pods ask for
 
@@ -87,6 +89,11 @@ class Node:
             if name != "kubernetes":
                 moved = [{**one, "port": self.machine.plan.port(one["port"])} for one in spec.get("ports") or ()]
                 yield _service(name, spec.get("clusterIP") or "", moved)
+
+    @property
+    def known(self) -> Known:
+        """What has a name in the cluster."""
+        return Known(self._mirrors.of(SERVICES).objects, self._slices.find)
 
     async def token(self, pod: Object, wish: TokenWish) -> str:
         """Ask for a token of a pod's service account."""

@@ -7,6 +7,7 @@ then all containers start together. What one container does is decided in `conta
 
 import asyncio
 import logging
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from sevengate.cluster.errors import ClusterError, NotFoundError
 from sevengate.cluster.resources import PODS
 from sevengate.lab.kubelet.containers import RETRY, Container
 from sevengate.lab.kubelet.environment import ReferenceMissingError, Surroundings
+from sevengate.lab.kubelet.names import hosts
 from sevengate.lab.kubelet.node import Node
-from sevengate.lab.kubelet.recipes import Place, Recipe, recipe_of
+from sevengate.lab.kubelet.recipes import HOSTS, Place, Recipe, hostname_of, recipe_of
 from sevengate.lab.kubelet.sandbox import Isolation
 from sevengate.lab.kubelet.status import Addresses, State, pod_status
 from sevengate.lab.kubelet.volumes import (
@@ -53,6 +55,7 @@ class Pod:
         self._added: Object | None = None
         self._volumes_are_ready = False
         self._tokens: dict[TokenWish, tuple[str, float]] = {}
+        self._hosts = b""
         self._dirty = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
         spec, policy = pod["spec"], pod["spec"].get("restartPolicy", "Always")
@@ -114,6 +117,17 @@ class Pod:
             except (ReferenceMissingError, VolumeError) as error:
                 log.debug("%s: %s", self.pod["metadata"]["name"], error)
 
+    def name_others(self) -> None:
+        """Write the names that the pod knows, into the file that its containers have open or will see."""
+        text = hosts(self.pod, hostname_of(self.pod), self.address, self._node.known).encode()
+        if text != self._hosts:
+            self._hosts = text
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # The same file, not a new one in its place: it is mounted.
+            with os.fdopen(os.open(self._folder / HOSTS, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as file:
+                file.write(text)
+                file.truncate()
+
     def find(self, name: str) -> Container | None:
         """Give a container by its name."""
         return next((one for one in self._containers if one.name == name), None)
@@ -129,6 +143,7 @@ class Pod:
     # --- the course of its life
 
     async def _run(self) -> None:
+        self.name_others()
         await self._prepare_volumes()
         for container in self.init:
             task = container.begin()

@@ -11,7 +11,7 @@ import msgspec
 
 from sevengate.lab.kubelet import bare
 from sevengate.lab.kubelet.environment import Surroundings, environment, expand
-from sevengate.lab.kubelet.filesystem import PATH, build_steps
+from sevengate.lab.kubelet.filesystem import PATH, Mount, build_steps
 from sevengate.lab.kubelet.images import Program, Wanted, find_program
 from sevengate.lab.kubelet.machine import Machine
 from sevengate.lab.kubelet.sandbox import Command, Sandbox
@@ -21,6 +21,8 @@ from sevengate.lab.mirror import Object
 
 #: Where a program of ours listens if nobody says otherwise: all pods share one network.
 BIND_ADDRESS: Final = "SEVENGATE_BIND_ADDRESS"
+#: The file in a pod's folder that its containers see as /etc/hosts.
+HOSTS: Final = "hosts"
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -47,7 +49,7 @@ def recipe_of(container: Object, around: Surroundings, place: Place, run: str) -
     program = find_program(_wanted(container, pod, place, variables), machine.tools)
     if program is None:
         return None
-    mounts, hostname = place.volumes.mounts(container, variables), _hostname(pod)
+    mounts, hostname = place.volumes.mounts(container, variables), hostname_of(pod)
     root = place.folder / container["name"] / run
     directory = container.get("workingDir") or "/"
     if machine.isolation == "none":
@@ -55,7 +57,8 @@ def recipe_of(container: Object, around: Surroundings, place: Place, run: str) -
         variables |= bare.variables(root, mounts, variables)
         steps, directory = bare.steps(program.layer), "/"
     else:
-        steps = build_steps(machine.isolation, program.layer, mounts, hostname, place.where.pod)
+        names = Mount(str(place.folder / HOSTS), f"/etc/{HOSTS}")
+        steps = build_steps(machine.isolation, program.layer, (names, *mounts), hostname)
         steps += [("folder", directory, 0o755)] if directory != "/" else []
     user, groups = _user(container, pod)
     command = Command(program.argv, {**program.environment, **variables}, directory, user, groups)
@@ -63,7 +66,7 @@ def recipe_of(container: Object, around: Surroundings, place: Place, run: str) -
 
 
 def _own_variables(pod: Object, place: Place) -> dict[str, str]:
-    return {"PATH": PATH, "HOME": "/root", "HOSTNAME": _hostname(pod), BIND_ADDRESS: place.where.pod}
+    return {"PATH": PATH, "HOME": "/root", "HOSTNAME": hostname_of(pod), BIND_ADDRESS: place.where.pod}
 
 
 def _wanted(container: Object, pod: Object, place: Place, variables: dict[str, str]) -> Wanted:
@@ -86,7 +89,8 @@ def _wanted(container: Object, pod: Object, place: Place, variables: dict[str, s
     )
 
 
-def _hostname(pod: Object) -> str:
+def hostname_of(pod: Object) -> str:
+    """Give what a pod calls itself."""
     if pod["spec"].get("hostNetwork"):
         return str(pod["spec"]["nodeName"])
     return str(pod["spec"].get("hostname") or pod["metadata"]["name"])[:63]

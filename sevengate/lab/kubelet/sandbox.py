@@ -180,7 +180,7 @@ async def find_isolation(folder: Path) -> Isolation:
 
 
 async def _works(isolation: Isolation, root: Path) -> bool:
-    steps = build_steps(isolation, Layer(), (), "probe", "127.0.0.1")
+    steps = build_steps(isolation, Layer(), (), "probe")
     command = Command(("true",), {"PATH": os.defpath}, user=os.geteuid(), groups=(os.getegid(),))
     nothing = asyncio.subprocess.DEVNULL
     notes = root.with_name("probing")

@@ -130,6 +130,19 @@ def test_volumes_show_what_they_are_made_from_and_follow_it(nodes: Nodes) -> Non
     nodes.until_true(lambda: nodes.kubectl(*inside, "cat /etc/colors/sky") == "red")
 
 
+def test_a_pod_finds_services_by_their_names_as_they_come_and_go(nodes: Nodes) -> None:
+    nodes.apply(shell("asking-names", "sleep 1000"))
+    nodes.until_ready("asking-names")
+    ask_name = ("exec", "asking-names", "--", "getent", "hosts", "late.default.svc.cluster.local")
+    nodes.kubectl(*ask_name, fails=True)
+    nodes.kubectl("create", "service", "clusterip", "late", "--tcp=80")
+    address = nodes.get("service", "late")["spec"]["clusterIP"]
+    nodes.until_true(lambda: address in nodes.kubectl("exec", "asking-names", "--", "cat", "/etc/hosts"))
+    assert nodes.kubectl(*ask_name).split()[0] == address
+    nodes.kubectl("delete", "service", "late")
+    nodes.until_true(lambda: address not in nodes.kubectl("exec", "asking-names", "--", "cat", "/etc/hosts"))
+
+
 def test_a_pod_waits_for_what_it_refers_to(nodes: Nodes) -> None:
     nodes.apply(pod("waiting", env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "late", "key": "a"}}}]))
     nodes.until("waiting", waits_for("CreateContainerConfigError"))
