@@ -86,6 +86,18 @@ def test_the_access_log_reaches_a_standard_output_that_cannot_be_opened(manifest
             assert [line.split(b'"')[1] for line in log] == [b"GET / HTTP/1.1"] * 3
 
 
+def test_a_standard_output_that_nobody_reads_keeps_nobody_from_being_served(manifests: Path, temporary: str) -> None:
+    fifo = Path(temporary) / "fifo"
+    os.mkfifo(fifo)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    writing = os.open(fifo, os.O_WRONLY)
+    os.close(reading)  # to open it now would be to wait for ever
+    with Running(manifests, temporary, stdout=writing) as running:
+        os.close(writing)
+        soon(lambda: probe(running.healthz) == 200)
+        assert [running.get("shop.example").status for _ in range(3)] == [200] * 3
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_with_status_0_and_nothing_is_left(
     manifests: Path, temporary: str, number: signal.Signals

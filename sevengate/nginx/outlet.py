@@ -15,9 +15,9 @@ _OURS: Final = 1
 
 
 def is_needed() -> bool:
-    """Say whether /dev/stdout cannot be opened."""
+    """Say whether /dev/stdout cannot be opened, or only by waiting for somebody to read a FIFO."""
     try:
-        os.close(os.open("/dev/stdout", os.O_WRONLY | os.O_APPEND | os.O_NOCTTY))
+        os.close(os.open("/dev/stdout", os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_NONBLOCK))
     except OSError:
         return True
     return False
