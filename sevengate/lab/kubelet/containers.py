@@ -1,9 +1,9 @@
-"""One container of a pod: pulled, started, asked for its health, started again, stopped.
+"""One container of a pod: pulled, started, started again, stopped.
 
 Takes the container's spec and a Site, what its pod gives it; keeps a State for the pod's status and a Log for each run.
 A container that ends is started again as its policy says, at once the first time and then after 1, 2, 4 ... 10 seconds
 (a real kubelet begins with 10 and ends with 300). What runs for an image is decided in `images`, what the process sees
-in `filesystem`, how it is started in `sandbox`.
+in `filesystem`, how it is started in `sandbox`, how its health is looked after in `health`.
 """
 
 import asyncio
@@ -22,9 +22,10 @@ import msgspec
 from sevengate.lab.kubelet import bare
 from sevengate.lab.kubelet.ends import Ends, open_pipes, open_terminal
 from sevengate.lab.kubelet.environment import ReferenceMissingError
+from sevengate.lab.kubelet.health import watch_health
 from sevengate.lab.kubelet.images import WHAT_RUNS, ImageError, Program
 from sevengate.lab.kubelet.logs import Log
-from sevengate.lab.kubelet.probes import IMPATIENT, Target, Verdict, act, ask, timing
+from sevengate.lab.kubelet.probes import Target, Verdict, act
 from sevengate.lab.kubelet.recipes import Recipe
 from sevengate.lab.kubelet.sandbox import Command, Isolation, Process, StartError, Streams, enter, start
 from sevengate.lab.kubelet.status import Exit, State
@@ -108,7 +109,7 @@ class Container:
         self._is_stopping = True
         is_waiting = self.process is None
         if self.process and self.process.running:
-            self._site.tell("Killing", f"Stopping container {self.name}", container=self.name)
+            self.tell("Killing", f"Stopping container {self.name}")
             await self._end_process(grace)
         if self._task and not self._task.done():
             if is_waiting:
@@ -155,7 +156,7 @@ class Container:
             self.process = None
             self.state.running_since, self.state.is_ready, self.state.is_started = "", False, False
             self.state.exit = over
-            self._site.changed()
+            self.changed()
             if not self._is_to_run_again(over):
                 return
             self._failures = 0 if time.monotonic() - began >= HEALTHY else self._failures
@@ -172,10 +173,10 @@ class Container:
         if pause:
             about = f"restarting failed container {self.name} in pod {self._site.pod['metadata']['name']}"
             last = self.log.last_line() if self.log else ""
-            self._site.tell("BackOff", f"Back-off {about}" + (f": {last}" if last else ""), "Warning", self.name)
+            self.tell("BackOff", f"Back-off {about}" + (f": {last}" if last else ""), "Warning")
             self._wait_for("CrashLoopBackOff", f"back-off {pause:g}s {about}")
         self.state.last, self.state.exit = over, None
-        self._site.changed()
+        self.changed()
         await asyncio.sleep(pause)
         self.state.restarts += 1
 
@@ -188,10 +189,10 @@ class Container:
         self.previous, self.log = self.log, Log(self._site.log(self.name, self.state.restarts))
         self.state.id = f"lab://{uuid4().hex}"
         try:
-            self._site.tell("Created", f"Created container: {self.name}", container=self.name)
+            self.tell("Created", f"Created container: {self.name}")
             process, pumps = await self._start(recipe, self.log)
         except StartError as error:
-            self._site.tell("Failed", f"Error: {error}", "Warning", self.name)
+            self.tell("Failed", f"Error: {error}", "Warning")
             self.log.write("stderr", [f"cannot start: {error}".encode()])
             self.log.close()
             return Exit(128, started, _now(), "StartError", str(error), self.state.id)
@@ -200,10 +201,10 @@ class Container:
             raise
         self.process = process
         await self._open(recipe.program, process)
-        self._site.tell("Started", f"Started container {self.name}", container=self.name)
+        self.tell("Started", f"Started container {self.name}")
         self.state.running_since, self.state.exit = _now(), None
-        health = asyncio.create_task(self._watch_health())
-        self._site.changed()
+        health = asyncio.create_task(watch_health(self))
+        self.changed()
         try:
             code = await process.wait()
             await asyncio.gather(*pumps)
@@ -224,16 +225,16 @@ class Container:
                 recipe = self._site.prepare(self.spec, uuid4().hex)
             except ReferenceMissingError as error:
                 self._wait_for("CreateContainerConfigError", str(error))
-                self._site.tell("Failed", f"Error: {error}", "Warning", self.name)
+                self.tell("Failed", f"Error: {error}", "Warning")
             except VolumeError as error:
                 self._wait_for("CreateContainerError", str(error))
-                self._site.tell("Failed", f"Error: {error}", "Warning", self.name)
+                self.tell("Failed", f"Error: {error}", "Warning")
             except ImageError as error:
                 self._cannot_pull(image, str(error), failures)
             else:
                 if recipe is not None:
                     present = f'Container image "{image}" already present on machine'
-                    self._site.tell("Pulled", present, container=self.name)
+                    self.tell("Pulled", present)
                     return recipe
                 self._cannot_pull(image, WHAT_RUNS, failures)
             failures += 1
@@ -241,12 +242,12 @@ class Container:
 
     def _cannot_pull(self, image: str, why: str, failures: int) -> None:
         if failures == 0:
-            self._site.tell("Pulling", f'Pulling image "{image}"', container=self.name)
-            self._site.tell("Failed", f'Failed to pull image "{image}": {why}', "Warning", self.name)
-            self._site.tell("Failed", "Error: ErrImagePull", "Warning", self.name)
+            self.tell("Pulling", f'Pulling image "{image}"')
+            self.tell("Failed", f'Failed to pull image "{image}": {why}', "Warning")
+            self.tell("Failed", "Error: ErrImagePull", "Warning")
             self._wait_for("ErrImagePull", why)
         else:
-            self._site.tell("BackOff", f'Back-off pulling image "{image}"', "Warning", self.name)
+            self.tell("BackOff", f'Back-off pulling image "{image}"', "Warning")
             self._wait_for("ImagePullBackOff", f'Back-off pulling image "{image}": {why}')
 
     async def _start(self, recipe: Recipe, log: Log) -> tuple[Process, list[asyncio.Task[None]]]:
@@ -279,69 +280,28 @@ class Container:
 
     def _wait_for(self, reason: str, message: str) -> None:
         self.state.reason, self.state.message = reason, message
+        self.changed()
+
+    # --- what looks after its health asks for
+
+    def target(self) -> Target:
+        """Say how it is asked."""
+        ports = {port["name"]: int(port["containerPort"]) for port in self.spec.get("ports") or () if port.get("name")}
+        return Target(self._site.address, ports, self._site.moved, self.run_inside)
+
+    def tell(self, reason: str, message: str, kind: str = "Normal") -> None:
+        """Write an Event of it."""
+        self._site.tell(reason, message, kind, self.name)
+
+    def changed(self) -> None:
+        """Take note that its State has changed."""
         self._site.changed()
 
-    # --- health
+    async def give_up(self) -> None:
+        """End its process, in peace if it goes."""
+        await self._end_process(float(self._site.pod["spec"].get("terminationGracePeriodSeconds", 30)))
 
-    async def _watch_health(self) -> None:
-        """Do the hook after the start, wait until it has started, then keep asking whether it is ready and lives."""
-        if hook := (self.spec.get("lifecycle") or {}).get("postStart"):
-            verdict = await act(hook, self._target())
-            if not verdict.is_good:
-                self._site.tell("FailedPostStartHook", f"PostStartHook failed: {verdict.said}", "Warning", self.name)
-                await self._end_process(self._grace())
-                return
-        if probe := self.spec.get("startupProbe"):
-            await self._until_started(probe)
-        self.state.is_started = True
-        asking = [self._keep_asking("Liveness", probe)] if (probe := self.spec.get("livenessProbe")) else []
-        if probe := self.spec.get("readinessProbe"):
-            asking.append(self._keep_asking("Readiness", probe))
-        else:
-            self.state.is_ready = True
-        self._site.changed()
-        await asyncio.gather(*asking)
-
-    async def _until_started(self, probe: Object) -> None:
-        when = timing(probe)
-        limit = time.monotonic() + when.delay + when.period * when.failures
-        while not (verdict := await ask(probe, self._target())).is_good:
-            if time.monotonic() > limit:
-                self._say_unhealthy("Startup", verdict)
-                await self._fail("Startup")
-            await asyncio.sleep(min(when.period, IMPATIENT))
-
-    async def _keep_asking(self, kind: str, probe: Object) -> None:
-        when, is_readiness = timing(probe), kind == "Readiness"
-        patient_at = time.monotonic() + when.delay
-        if not is_readiness:
-            await asyncio.sleep(when.delay)
-        good = bad = 0
-        while True:
-            verdict = await ask(probe, self._target())
-            good, bad = (good + 1, 0) if verdict.is_good else (0, bad + 1)
-            if not verdict.is_good and time.monotonic() >= patient_at and (self.state.is_ready or bad >= when.failures):
-                self._say_unhealthy(kind, verdict)
-            if is_readiness:
-                self._set_ready(is_ready=good >= when.successes or (self.state.is_ready and bad < when.failures))
-            elif bad >= when.failures:
-                await self._fail(kind)
-            is_impatient = is_readiness and not self.state.is_ready
-            await asyncio.sleep(min(when.period, IMPATIENT) if is_impatient else when.period)
-
-    def _set_ready(self, *, is_ready: bool) -> None:
-        if is_ready != self.state.is_ready:
-            self.state.is_ready = is_ready
-            self._site.changed()
-
-    def _say_unhealthy(self, kind: str, verdict: Verdict) -> None:
-        self._site.tell("Unhealthy", f"{kind} probe failed: {verdict.said}", "Warning", self.name)
-
-    async def _fail(self, kind: str) -> None:
-        """End a run whose probe has failed for good; the next one follows as after any other end."""
-        message = f"Container {self.name} failed {kind.lower()} probe, will be restarted"
-        self._site.tell("Killing", message, container=self.name)
-        await self._end_process(self._grace())
+    # --- its end
 
     async def _end_process(self, grace: float) -> None:
         process = self.process
@@ -358,18 +318,11 @@ class Container:
     async def _before_end(self, hook: Object, grace: float) -> None:
         try:
             async with asyncio.timeout(grace):
-                verdict = await act(hook, self._target())
+                verdict = await act(hook, self.target())
         except TimeoutError:
             verdict = Verdict(is_good=False, said="it took longer than the grace period")
         if not verdict.is_good:
-            self._site.tell("FailedPreStopHook", f"PreStopHook failed: {verdict.said}", "Warning", self.name)
-
-    def _grace(self) -> float:
-        return float(self._site.pod["spec"].get("terminationGracePeriodSeconds") or 30)
-
-    def _target(self) -> Target:
-        ports = {port["name"]: int(port["containerPort"]) for port in self.spec.get("ports") or () if port.get("name")}
-        return Target(self._site.address, ports, self._site.moved, self.run_inside)
+            self.tell("FailedPreStopHook", f"PreStopHook failed: {verdict.said}", "Warning")
 
 
 def _now() -> str:
