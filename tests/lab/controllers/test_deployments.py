@@ -75,7 +75,8 @@ async def test_pods_that_never_get_ready_stop_the_roll_out_and_are_reported(one:
     sick = {"metadata": {"labels": {SICK: "yes"}}, "spec": {"containers": [{"name": "web", "image": "nginx:9"}]}}
     await one.merge(DEPLOYMENTS, "web", {"spec": {"template": sick}})
     await until(lambda: one.condition(DEPLOYMENTS, "web", "Progressing") == "False ProgressDeadlineExceeded")
-    assert images(one) == ["nginx:1.25"] * 3 + ["nginx:9"] * 2
+    # The deadline says how long nothing got on, not that all was tried: a busy machine may still be at it.
+    await until(lambda: images(one) == ["nginx:1.25"] * 3 + ["nginx:9"] * 2)
     assert one.condition(DEPLOYMENTS, "web", "Available") == "True MinimumReplicasAvailable"
     healthy = {"metadata": {"labels": {SICK: None}}, **image("nginx:1.27")["spec"]["template"]}
     await one.merge(DEPLOYMENTS, "web", {"spec": {"template": healthy}})
