@@ -21,6 +21,7 @@ from tests.deploy.helm import (
     refusal,
     render,
 )
+from tests.deploy.pod_security import complaints
 
 pytestmark = needs_helm
 
@@ -235,6 +236,18 @@ def test_containers_may_do_as_little_as_the_restricted_standard_asks(name: str) 
     assert own["capabilities"] == {"drop": ["ALL"], **kept}
 
 
+def test_the_default_backend_is_a_restricted_pod_too() -> None:
+    objects = render("--set", "defaultBackend.enabled=true,defaultBackend.image.image=pages")
+    spec = objects["Deployment", "sevengate-defaultbackend"]["spec"]["template"]["spec"]
+    assert list(complaints(spec)) == []
+    privileged = {**spec, "containers": [{**spec["containers"][0], "securityContext": {"privileged": True}}]}
+    assert list(complaints(privileged)) == [
+        "container default-backend: it is privileged",
+        "container default-backend: it may escalate privileges",
+        "container default-backend: not all capabilities are dropped",
+    ]
+
+
 def test_in_a_network_of_its_own_a_pod_opens_low_ports_by_a_safe_sysctl() -> None:
     sysctls = pod_of(render())["securityContext"]["sysctls"]
     assert sysctls == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
@@ -286,6 +299,21 @@ def test_a_daemon_set_gets_a_budget_that_kubernetes_can_keep() -> None:
 
 def test_a_single_pod_gets_no_budget_that_would_block_every_drain() -> None:
     assert not [kind for kind, _ in render("--set", "controller.replicaCount=1") if kind == "PodDisruptionBudget"]
+
+
+def test_pods_of_a_deployment_are_spread_and_those_of_a_daemon_set_are_by_themselves() -> None:
+    keys = [one["topologyKey"] for one in pod_of(render())["topologySpreadConstraints"]]
+    assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    assert "topologySpreadConstraints" not in pod_of(render("--set", "controller.kind=DaemonSet"))
+
+
+@pytest.mark.parametrize("at_ports_of_nodes", ["controller.hostNetwork=true", "controller.hostPort.enabled=true"])
+def test_a_deployment_that_has_all_its_nodes_ports_can_be_updated(at_ports_of_nodes: str) -> None:
+    spec = only(render("--set", at_ports_of_nodes), "Deployment")["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    assert "strategy" not in only(render(), "Deployment")["spec"]
+    chosen = only(render("--set", f"{at_ports_of_nodes},controller.updateStrategy.type=Recreate"), "Deployment")["spec"]
+    assert chosen["strategy"] == {"type": "Recreate"}
 
 
 def test_pods_of_two_versions_are_peers() -> None:

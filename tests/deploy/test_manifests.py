@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.helm import MODES, ROOT, Objects, by_name, check_strictly, container, needs_helm, only, pod_of
+from tests.deploy.pod_security import complaints
 from tools.manifests import value_rows
 
 FILES = [ROOT / "deploy" / mode.name for mode in MODES]
@@ -76,7 +77,17 @@ def test_at_node_ports_the_ports_are_known_beforehand() -> None:
     found = objects("node-port")
     spec = found["Service", "sevengate-controller"]["spec"]
     assert [port["nodePort"] for port in spec["ports"]] == [30080, 30443]
+
+
+@pytest.mark.parametrize("mode", ["load-balancer", "node-port"])
+def test_a_namespace_that_allows_restricted_pods_only_takes_ours(mode: str) -> None:
+    found = objects(mode)
     assert only(found, "Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert list(complaints(pod_of(found))) == []
+
+
+def test_nothing_but_the_hosts_network_is_why_the_third_way_needs_more() -> None:
+    assert list(complaints(pod_of(objects("host-network")))) == ["hostNetwork is true"]
 
 
 def test_the_table_of_values_has_each_with_its_explanation() -> None:

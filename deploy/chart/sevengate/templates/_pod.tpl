@@ -72,7 +72,7 @@ spec:
   affinity:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- with $c.topologySpreadConstraints }}
+  {{- with ternary list $c.topologySpreadConstraints (eq $c.kind "DaemonSet") }}
   topologySpreadConstraints:
     {{- $own := dict "labelSelector" (dict "matchLabels" (include "sevengate.controller.selectorLabels" $ | fromYaml)) }}
     {{- range . }}

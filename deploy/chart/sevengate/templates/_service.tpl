@@ -31,7 +31,7 @@ allocateLoadBalancerNodePorts: {{ $s.allocateLoadBalancerNodePorts }}
 {{- with $policy }}
 externalTrafficPolicy: {{ . }}
 {{- end }}
-{{- if and (eq $policy "Local") $s.healthCheckNodePort }}
+{{- if and (eq $s.type "LoadBalancer") (eq $policy "Local") $s.healthCheckNodePort }}
 healthCheckNodePort: {{ $s.healthCheckNodePort }}
 {{- end }}
 {{- with $s.sessionAffinity }}
