@@ -13,6 +13,7 @@ from sevengate.lab.controllers.budgets import Budgets
 from sevengate.lab.controllers.controller import Controller, Part
 from sevengate.lab.controllers.daemon_sets import DaemonSets
 from sevengate.lab.controllers.deployments import Deployments
+from sevengate.lab.controllers.endpoint_mirroring import EndpointMirroring
 from sevengate.lab.controllers.endpoint_slices import EndpointSlices
 from sevengate.lab.controllers.evictions import Evictions
 from sevengate.lab.controllers.jobs import Jobs
@@ -28,6 +29,7 @@ CONTROLLERS: Final[dict[str, Callable[[Workplace], Controller]]] = {
     "budgets": Budgets,
     "daemonsets": DaemonSets,
     "deployments": Deployments,
+    "endpointmirroring": EndpointMirroring,
     "endpointslices": EndpointSlices,
     "evictions": Evictions,
     "jobs": Jobs,

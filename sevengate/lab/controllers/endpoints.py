@@ -16,10 +16,16 @@ _TOLERATES_UNREADY: Final = "service.alpha.kubernetes.io/tolerate-unready-endpoi
 
 
 class Group(NamedTuple):
-    """Endpoints, by the uid of their pod, that are reached at the same ports."""
+    """Endpoints, by their identity, that are reached at the same ports."""
 
     ports: Sequence[Object]
     endpoints: dict[str, Object]
+    address_type: str = "IPv4"
+
+
+def identity_of(endpoint: Object) -> str:
+    """Give what an endpoint goes by: the uid of its pod, or its address."""
+    return str((endpoint.get("targetRef") or {}).get("uid") or endpoint["addresses"][0])
 
 
 def groups_of(service: Object, pods: Iterable[Object], moved: Callable[[int], int] = int) -> list[Group]:
