@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 LIMIT = 20.0
 
-#: Where ports are picked: below those that the kernel gives to clients, and to servers that ask for any.
-PORTS = range(12_000, 30_000)
+#: Where ports are picked: below those that the kernel gives to clients, and those that `live` picks.
+PORTS = range(12_000, 20_000)
 
 _picked: set[int] = set()
 

@@ -6,22 +6,25 @@ that drives the data plane runs in a thread of its own, so callers may block.
 """
 
 import asyncio
-import socket
+import random
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from sevengate.nginx.dataplane import Applied, DataPlane
 from sevengate.nginx.installation import find_installation
-from sevengate.nginx.listening import AddressTakenError, Listen
+from sevengate.nginx.listening import AddressTakenError, Listen, refuse_taken
 from sevengate.nginx.resolve import Resolver
 from sevengate.nginx.supervisor import Supervisor
 from sevengate.routing.table import RoutingTable, TableChanges
 from sevengate.settings import Settings
 
+#: Where ports are picked: below those that the kernel gives to clients, and to servers that ask for any.
+PORTS: Final = range(20_000, 30_000)
 #: Somebody may take a port between its being picked and NGINX's listening: pick again, this number of times.
 PICKS: Final = 5
 
@@ -104,8 +107,14 @@ def _loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def _free_ports(address: str, number: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(number)]
-        for picked in sockets:
-            picked.bind((address, 0))
-        return [int(picked.getsockname()[1]) for picked in sockets]
+    # By dice of the system's: whoever sets Python's own to one number would pick the same ports in every process.
+    drawn = random.SystemRandom().sample(PORTS, len(PORTS))
+    return list(islice((port for port in drawn if _is_free(address, port)), number))
+
+
+def _is_free(address: str, port: int) -> bool:
+    try:
+        refuse_taken(address, port)
+    except AddressTakenError:
+        return False
+    return True

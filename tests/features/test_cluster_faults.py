@@ -151,7 +151,7 @@ def test_a_clock_that_jumps_is_not_noticed(cluster: ApiServer, temporary: str) -
     }
 
     async def scenario() -> None:
-        async with serving(cluster, temporary, "--election-ttl", "3s", **jumping) as running:
+        async with serving(cluster, temporary, "--election-ttl", "9s", **jumping) as running:
             await until(lambda: cluster.objects["leases"])
             with Load(running.http, "shop.example", clients=4, pause=0.01) as load:
                 for number, jump in enumerate(("+10y", "-10y", "+0")):
