@@ -165,14 +165,19 @@ def test_old_manifests_are_told_a_way_out(up: subprocess.Popen[str], folder: Pat
 
 @needs_root
 @needs_kubectl
-def test_a_lab_with_a_network_of_its_own_is_worked_with_from_inside(folder: Path) -> None:
-    started = run(folder, "up", "--api-only", "--detach", "--network", "namespace")
+def test_a_lab_with_a_network_of_its_own_has_a_clusters_addresses_and_is_worked_with_from_inside(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pod.yaml").write_text(POD)
+    started = run(folder, "up", "--detach", "--network", "namespace")
     assert started.stdout.startswith("serving https://192.168.217.99:6443\n"), started.stderr
-    assert "namespace/default" in run(folder, "kubectl", "get", "namespaces", "-o", "name").stdout
-    inside = (
-        "import socket, os; socket.create_connection(('192.168.217.99', 6443), 20); print(os.environ['KUBECONFIG'])"
-    )
-    assert run(folder, "exec", "--", sys.executable, "-c", inside).stdout == f"{folder / 'kubeconfig'}\n"
+    assert run(folder, "kubectl", "apply", "-f", str(tmp_path / "pod.yaml")).returncode == 0
+    waited = run(folder, "kubectl", "wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+    assert waited.returncode == 0, waited.stderr
+    address = run(folder, "kubectl", "get", "pod", "web", "-o", "jsonpath={.status.podIP}").stdout
+    assert address.startswith("10.244.1.")
+    asked = run(folder, "exec", "--", "curl", "-s", "--max-time", "20", f"http://{address}/")
+    assert "Welcome to nginx" in asked.stdout
 
 
 def test_manifests_are_loaded_and_what_is_refused_is_told(
