@@ -13,10 +13,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from sevengate.lab.kubelet.sandbox import sweep
+
+#: Characters of a folder's path that leave enough of the 107 of a socket's for what lies in it.
+_LONGEST: Final = 60
 
 
 class HomeTakenError(Exception):
@@ -62,13 +66,17 @@ class Home:
 
     @property
     def work(self) -> Path:
-        """Where nodes and pods keep their files."""
-        return self.folder / "work"
+        """Where nodes and pods keep their files, sockets among them, whose paths must not be long."""
+        return self._work.resolve() if self._work.is_symlink() else self._work
 
     @property
     def log(self) -> Path:
         """What a lab says that has no terminal."""
         return self.folder / "lab.log"
+
+    @property
+    def _work(self) -> Path:
+        return self.folder / "work"
 
     @property
     def _record(self) -> Path:
@@ -87,6 +95,8 @@ class Home:
         """Hold the folder while a lab is up, and clear it then; raise HomeTakenError if another one has it."""
         with self._locked():
             self._clear_files()
+            if len(str(self.folder)) > _LONGEST:
+                self._work.symlink_to(tempfile.mkdtemp(prefix="sevengate-lab-"))
             try:
                 yield
             finally:
@@ -115,7 +125,6 @@ class Home:
     def clear(self) -> None:
         """Remove everything of a lab that is not up any more."""
         self._clear_files()
-        shutil.rmtree(self.work, ignore_errors=True)
         self.log.unlink(missing_ok=True)
         (self.folder / "lock").unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
@@ -124,6 +133,8 @@ class Home:
     def _clear_files(self) -> None:
         for notes in self.work.glob("*/processes"):
             sweep(notes)
+        shutil.rmtree(self.work, ignore_errors=True)
+        self._work.unlink(missing_ok=True)
         for path in (self._record, self.kubeconfig):
             path.unlink(missing_ok=True)
 

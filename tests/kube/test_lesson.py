@@ -20,7 +20,7 @@ def ingress(text: str) -> Ingress:
 def wish(one: Ingress) -> object:
     """Give what an Ingress asks for, but for how it names its class and the type of its paths."""
     return [
-        (rule.host, [path and msgspec.structs.replace(path, path_type=PathType.PREFIX) for path in rule.paths])
+        (rule.host, [path and msgspec.structs.replace(path, path_type=PathType.PREFIX) for path in rule.paths or ()])
         for rule in one.rules
     ]
 

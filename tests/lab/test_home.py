@@ -62,6 +62,17 @@ def test_what_a_killed_lab_has_left_is_cleared_by_the_next(tmp_path: Path) -> No
     assert not tmp_path.exists()
 
 
+def test_a_folder_with_a_long_path_leads_to_a_short_one_for_sockets_which_goes_with_it(tmp_path: Path) -> None:
+    home = Home(tmp_path / ("long" * 20))
+    with home.claimed():
+        work = home.work
+        (work / "kubelet").mkdir()
+        assert len(str(work)) < 60
+        assert work.stat().st_mode & 0o077 == 0
+    assert not work.exists()
+    assert not home.folder.exists()
+
+
 def test_files_of_others_in_the_folder_stay(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     with Home(tmp_path).claimed():
