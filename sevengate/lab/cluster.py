@@ -16,6 +16,7 @@ from sevengate.lab.controllers.deployments import Deployments
 from sevengate.lab.controllers.endpoint_mirroring import EndpointMirroring
 from sevengate.lab.controllers.endpoint_slices import EndpointSlices
 from sevengate.lab.controllers.evictions import Evictions
+from sevengate.lab.controllers.garbage import Garbage
 from sevengate.lab.controllers.jobs import Jobs
 from sevengate.lab.controllers.load_balancers import LoadBalancers
 from sevengate.lab.controllers.namespaces import Namespaces
@@ -32,6 +33,7 @@ CONTROLLERS: Final[dict[str, Callable[[Workplace], Controller]]] = {
     "endpointmirroring": EndpointMirroring,
     "endpointslices": EndpointSlices,
     "evictions": Evictions,
+    "garbage": Garbage,
     "jobs": Jobs,
     "loadbalancers": LoadBalancers,
     "namespaces": Namespaces,

@@ -53,13 +53,14 @@ class Writer:
         answer: Object = msgspec.json.decode(await self._client.create(_path(resource, thing, subresource), body))
         return answer
 
-    async def exists(self, resource: Resource, name: str, namespace: str = "") -> bool:
-        """Ask the API server itself whether an object is there, where a Mirror may not have heard of it yet."""
+    async def uid_of(self, resource: Resource, name: str, namespace: str = "") -> str:
+        """Ask the API server itself for the uid of an object, where a Mirror may not know yet; "" if there is none."""
         try:
-            await self._client.get(resource.path(namespace, name))
+            answer = await self._client.get(resource.path(namespace, name))
         except NotFoundError:
-            return False
-        return True
+            return ""
+        thing: Object = msgspec.json.decode(answer)
+        return str(thing["metadata"]["uid"])
 
     async def delete(
         self, resource: Resource, thing: Object, grace: int | None = None, policy: str = "Background"

@@ -33,7 +33,14 @@ NAMESPACES: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 class Api:
     """One API server, without its socket."""
 
-    def __init__(self, clock: Clock = system_clock, plan: Plan = LOOPBACK, *, legacy_apis: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Clock = system_clock,
+        plan: Plan = LOOPBACK,
+        *,
+        legacy_apis: bool = False,
+        collects_garbage: bool = True,
+    ) -> None:
         self.clock = clock
         self.plan = plan
         self.storage = Storage()
@@ -43,7 +50,7 @@ class Api:
         self.tokens = Tokens(self.storage)
         self.faults = Faults()
         self.reviews = Reviews(self.storage, self.tokens)
-        self.removal = Removal(self.storage, self.resources, clock)
+        self.removal = Removal(self.storage, self.resources, clock, collects_garbage=collects_garbage)
         allocation = Allocation(self.storage, plan.services)
         self.verbs = Verbs(self.removal, Admission(self.storage), allocation, clock)
         self.subresources = Subresources(self.verbs, self.tokens, self.resources)

@@ -3,8 +3,9 @@
 Takes the object to delete and the DeleteOptions; changes Storage. An object goes when nothing holds it back any more:
 no finalizer, no grace that a kubelet has to end, and, in the foreground, nothing it owns. What it owns goes with it in
 the background, after it in the foreground, or stays as an orphan. A Namespace goes when it is empty. In a real cluster
-controllers do some of this; here it happens at once, so no client can see the steps between. Source: Kubernetes,
-"Garbage Collection", "Finalizers", "Termination of Pods".
+controllers do some of this; here it happens at once, so no client can see the steps between, unless what is owned is
+left to a client as well (`collects_garbage`). Source: Kubernetes, "Garbage Collection", "Finalizers", "Termination of
+Pods".
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from sevengate.lab.apiserver.resources import Resource, Resources
 from sevengate.lab.apiserver.storage import Key, Place, Shelf, Storage, Stored
 
 _FOREGROUND: Final = "foregroundDeletion"
+_ORPHAN: Final = "orphan"
 _NAMESPACES: Final[Shelf] = ("", "namespaces")
 _PODS: Final[Shelf] = ("", "pods")
 _DEFINITIONS: Final[Shelf] = ("apiextensions.k8s.io", "customresourcedefinitions")
@@ -45,29 +47,32 @@ class Deletion(msgspec.Struct, frozen=True):
 class Removal:
     """Deletes objects from a Storage."""
 
-    def __init__(self, storage: Storage, resources: Resources, clock: Clock) -> None:
+    def __init__(self, storage: Storage, resources: Resources, clock: Clock, *, collects_garbage: bool = True) -> None:
         self.storage = storage
         self._resources = resources
         self._clock = clock
+        self._collects = collects_garbage
 
     def delete(self, shelf: Shelf, key: Key, deletion: Deletion) -> Stored:
         """Delete an object, or have it wait for what holds it back; gives its last state."""
         stored = self.storage.get(shelf, key)
         if stored is None:
             raise KeyError(key)
-        if deletion.policy == "Orphan":
+        if deletion.policy == "Orphan" and self._collects:
             self._orphan(stored)
         grace = _grace(shelf, stored.object, deletion)
         held = list(stored.object["metadata"].get("finalizers") or ())
         if deletion.policy == "Foreground" and self.storage.owned_by(stored.object["metadata"]["uid"]):
             held = [*(one for one in held if one != _FOREGROUND), _FOREGROUND]
+        elif deletion.policy == "Orphan" and not self._collects:
+            held.append(_ORPHAN)
         is_namespace = shelf == _NAMESPACES
         if not (held or grace or is_namespace):
             return self._remove(shelf, key)
         marked = self._mark(shelf, key, held, grace)
         if is_namespace:
             self._empty(key[1])
-        elif _FOREGROUND in held:
+        elif _FOREGROUND in held and self._collects:
             self._delete_owned(marked, deletion)
         return self.storage.get(shelf, key) or marked
 
@@ -81,7 +86,11 @@ class Removal:
         """Remove an object at once whose owners are all gone."""
         stored = self.storage.get(shelf, key)
         references = stored.object["metadata"].get("ownerReferences") or () if stored else ()
-        if references and not any(self.storage.with_uid(reference["uid"]) for reference in references):
+        if (
+            self._collects
+            and references
+            and not any(self.storage.with_uid(reference["uid"]) for reference in references)
+        ):
             self.delete(shelf, key, Deletion())
 
     def _mark(self, shelf: Shelf, key: Key, finalizers: list[str], grace: int) -> Stored:
@@ -105,8 +114,9 @@ class Removal:
         if shelf == _DEFINITIONS:
             self._remove_custom(key[1])
         removed = self.storage.remove(shelf, key)
-        self._delete_owned(removed, Deletion())
-        self._release_owners(removed.object)
+        if self._collects:
+            self._delete_owned(removed, Deletion())
+            self._release_owners(removed.object)
         if key[0]:
             self._finish_namespace(key[0])
         return removed

@@ -87,7 +87,7 @@ class Evictions:
                 yield tolerated["tolerationSeconds"] - seconds_since(taint.get("timeAdded") or seen)
 
     async def _is_gone(self, node: str) -> bool:
-        return not await self._writer.exists(NODES, node)
+        return not await self._writer.uid_of(NODES, node)
 
 
 def _taints(node: Object | None) -> list[Object]:

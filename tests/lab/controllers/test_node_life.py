@@ -15,7 +15,7 @@ async def beat(one: Cluster, name: str, seconds_ago: float = 0, lasts: int = 40)
     """Write the Lease of a node."""
     about: Object = {"metadata": {"name": name, "namespace": "kube-node-lease"}}
     spec = {"holderIdentity": name, "leaseDurationSeconds": lasts, "renewTime": moment(seconds_ago)}
-    if await one.work.writer.exists(LEASES, name, "kube-node-lease"):
+    if await one.work.writer.uid_of(LEASES, name, "kube-node-lease"):
         await one.work.writer.merge(LEASES, about, {"spec": spec})
     else:
         await one.work.writer.create(LEASES, {**about, "spec": spec})
