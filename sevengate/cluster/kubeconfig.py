@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 import yaml
@@ -33,6 +32,7 @@ from sevengate.cluster.credentials import (
     token_file,
 )
 from sevengate.cluster.errors import ConfigError
+from sevengate.cluster.proxies import checked_proxy, proxy_for
 
 T = TypeVar("T", bound="_Named")
 
@@ -121,18 +121,24 @@ def find_access(
     """Give the Access that flags and environment name: a kubeconfig, a server, the variable KUBECONFIG, or our pod.
 
     `kubeconfig` may name several files as that variable does; of those that stand in the variable, some may be missing.
-    `authority` is a file that says whom to trust about `apiserver_host`.
+    `authority` is a file that says whom to trust about `apiserver_host`. Proxies of the environment are for those who
+    come from elsewhere; a pod goes straight to its API server.
     """
     if kubeconfig:
         access = load_kubeconfig([Path(file) for file in kubeconfig.split(os.pathsep) if file])
         access = msgspec.structs.replace(access, server=checked_url(apiserver_host)) if apiserver_host else access
-        return _trusting(access, authority)
+        return _by_proxy(_trusting(access, authority), environment)
     if apiserver_host:
-        return _trusting(at_host(apiserver_host), authority)
+        return _by_proxy(_trusting(at_host(apiserver_host), authority), environment)
     files = [Path(file) for file in environment.get("KUBECONFIG", "").split(os.pathsep) if file]
     if not files:
         return in_cluster(environment)
-    return load_kubeconfig([file for file in files if file.exists()] or files)
+    return _by_proxy(load_kubeconfig([file for file in files if file.exists()] or files), environment)
+
+
+def _by_proxy(access: Access, environment: Mapping[str, str]) -> Access:
+    """Go through the proxy of the environment, unless the kubeconfig names one."""
+    return msgspec.structs.replace(access, proxy=access.proxy or proxy_for(access.server, environment))
 
 
 def _trusting(access: Access, authority: str) -> Access:
@@ -159,7 +165,7 @@ def load_kubeconfig(paths: Sequence[Path], context: str = "") -> Access:
         server=checked_url(cluster.server),
         credentials=Credentials(_fetch(user, user_home, cluster)),
         trust=_trust(cluster, home),
-        proxy=_proxy(cluster.proxy_url or ""),
+        proxy=checked_proxy(cluster.proxy_url, "proxy-url") if cluster.proxy_url else "",
         namespace=setting.namespace or "default",
         headers=dict(_impersonation(user)),
     )
@@ -205,12 +211,6 @@ def _trust(cluster: _Cluster, home: Path) -> Trust:
         server_name=cluster.tls_server_name or "",
         verify=not cluster.insecure_skip_tls_verify,
     )
-
-
-def _proxy(url: str) -> str:
-    if url and urlsplit(url).scheme not in {"http", "https"}:
-        raise ConfigError(f"proxy-url {url!r}: only http and https proxies are known")
-    return url
 
 
 def _fetch(user: _User, home: Path, cluster: _Cluster) -> Fetch:

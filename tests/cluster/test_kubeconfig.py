@@ -283,6 +283,19 @@ def test_requests_go_through_the_proxy_that_is_named(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_the_proxy_of_the_environment_is_taken_where_the_kubeconfig_names_none(tmp_path: Path) -> None:
+    environment = {"HTTPS_PROXY": "http://proxy.example"}
+    file = str(write(tmp_path, config({"server": "https://api.example"}, {})))
+    assert find_access(file, "", environment).proxy == "http://proxy.example"
+    assert find_access("", "https://api.example", environment).proxy == "http://proxy.example"
+    assert find_access("", "", {**environment, "KUBECONFIG": file}).proxy == "http://proxy.example"
+    assert find_access(file, "", {**environment, "NO_PROXY": ".example"}).proxy == ""
+    named = str(
+        write(tmp_path, config({"server": "https://api.example", "proxy-url": "http://named.example"}, {}), "named")
+    )
+    assert find_access(named, "", environment).proxy == "http://named.example"
+
+
 # --- which files say so
 
 
