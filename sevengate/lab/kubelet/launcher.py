@@ -146,6 +146,8 @@ def _build(spec: Spec) -> None:
         for folder in (_LAYERS, _HOST):
             _checked(f"umount {folder}", _LIBC.umount2(folder.encode(), _MNT_DETACH))
             Path(folder).rmdir()
+    for folder in spec["frozen"]:
+        _freeze(folder)
 
 
 def _leave_mounts(spec: Spec) -> None:

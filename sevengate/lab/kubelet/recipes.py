@@ -62,7 +62,16 @@ def recipe_of(container: Object, around: Surroundings, place: Place, run: str) -
         steps += [("folder", directory, 0o755)] if directory != "/" else []
     user, groups = _user(container, pod)
     command = Command(program.argv, {**program.environment, **variables}, directory, user, groups)
-    return Recipe(program, command, Sandbox(machine.isolation, root, hostname, steps))
+    sandbox = Sandbox(machine.isolation, root, hostname, steps, _frozen(container, program, machine))
+    return Recipe(program, command, sandbox)
+
+
+def _frozen(container: Object, program: Program, machine: Machine) -> tuple[str, ...]:
+    """Give what is read-only for a container that wants so; its volumes are mounts of their own, and stay."""
+    is_wished = (container.get("securityContext") or {}).get("readOnlyRootFilesystem")
+    if not is_wished or machine.isolation == "none":
+        return ()
+    return ("/", "/usr", *program.layer.folders)
 
 
 def _own_variables(pod: Object, place: Place) -> dict[str, str]:

@@ -51,6 +51,8 @@ class Sandbox(msgspec.Struct, frozen=True):
     root: Path
     hostname: str
     steps: Sequence[Step]
+    #: Folders that nobody may write to once all is built.
+    frozen: tuple[str, ...] = ()
 
 
 class Streams(msgspec.Struct, frozen=True):
@@ -109,6 +111,7 @@ async def start(command: Command, sandbox: Sandbox, streams: Streams, notes: Pat
         "root": str(sandbox.root),
         "hostname": sandbox.hostname,
         "steps": sandbox.steps,
+        "frozen": sandbox.frozen,
     }
     return await _launch("run", spec, streams, notes)
 

@@ -143,6 +143,18 @@ def test_a_pod_finds_services_by_their_names_as_they_come_and_go(nodes: Nodes) -
     nodes.until_true(lambda: address not in nodes.kubectl("exec", "asking-names", "--", "cat", "/etc/hosts"))
 
 
+def test_a_container_that_wants_nothing_to_write_to_has_its_volumes_only(nodes: Nodes) -> None:
+    spec = {"volumes": [{"name": "v", "emptyDir": {}}]}
+    mounts = [{"name": "v", "mountPath": "/tmp"}]
+    nodes.apply(
+        shell("frozen", "sleep 1000", volumeMounts=mounts, spec=spec, securityContext={"readOnlyRootFilesystem": True})
+    )
+    nodes.until_ready("frozen")
+    nodes.kubectl("exec", "frozen", "--", "touch", "/tmp/mine")
+    for path in ("/mine", "/usr/mine", "/etc/mine", "/run/mine"):
+        assert "Read-only file system" in nodes.kubectl("exec", "frozen", "--", "touch", path, fails=True)
+
+
 def test_a_pod_waits_for_what_it_refers_to(nodes: Nodes) -> None:
     nodes.apply(pod("waiting", env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "late", "key": "a"}}}]))
     nodes.until("waiting", waits_for("CreateContainerConfigError"))
