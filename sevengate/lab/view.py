@@ -102,7 +102,8 @@ def _shown_key(key: str) -> str:
 def _cells(thing: Object, wanted: tuple[str, ...]) -> tuple[str, ...]:
     known = COLUMNS[thing["kind"]]
     cells = dict(zip(known.titles, known.cells(thing, datetime.now(UTC)), strict=True))
-    return tuple(str(cells[title]) for title in wanted)
+    # When the last restart was changes by itself, and the picture is to be calm.
+    return tuple(str(cells[title]).partition(" (")[0] for title in wanted)
 
 
 def _last_lines(log: Path) -> list[str]:

@@ -13,6 +13,7 @@ import msgspec
 from sevengate.lab.apiserver.answers import Object
 from sevengate.lab.apiserver.durations import age, short
 from sevengate.lab.apiserver.events import to_core
+from sevengate.lab.apiserver.pod_columns import pod_cells
 
 NONE: Final = "<none>"
 _NO: Final[Object] = {}
@@ -62,37 +63,6 @@ def selector_text(selector: Object | None) -> str:
     ]
     exact = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
     return _listed([*exact, *rules])
-
-
-def _pod(pod: Object, now: datetime) -> list[Any]:
-    statuses = _at(pod, "status.containerStatuses", [])
-    containers = _at(pod, "spec.containers", [])
-    ready = sum(bool(status.get("ready")) for status in statuses)
-    restarts = sum(status.get("restartCount", 0) for status in statuses)
-    gates = _at(pod, "spec.readinessGates", [])
-    return [
-        f"{ready}/{len(containers)}",
-        _pod_reason(pod, statuses),
-        str(restarts),
-        _age(pod, now),
-        _at(pod, "status.podIP", NONE),
-        _at(pod, "spec.nodeName", NONE),
-        _at(pod, "status.nominatedNodeName", NONE),
-        f"0/{len(gates)}" if gates else NONE,
-    ]
-
-
-def _pod_reason(pod: Object, statuses: list[Object]) -> str:
-    if "deletionTimestamp" in pod["metadata"]:
-        return "Terminating"
-    for status in reversed(statuses):
-        state = status.get("state") or {}
-        waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
-        if waiting.get("reason"):
-            return str(waiting["reason"])
-        if ended:
-            return str(ended.get("reason") or f"ExitCode:{ended.get('exitCode', 0)}")
-    return str(_at(pod, "status.reason") or _at(pod, "status.phase", "Unknown"))
 
 
 def _containers(owner: Object) -> list[str]:
@@ -328,6 +298,37 @@ def _claim(one: Object, now: datetime) -> list[Any]:
     ]
 
 
+def _budget(one: Object, now: datetime) -> list[Any]:
+    limits = [str(_at(one, f"spec.{name}", "N/A")) for name in ("minAvailable", "maxUnavailable")]
+    return [*limits, _at(one, "status.disruptionsAllowed", 0), _age(one, now)]
+
+
+def _autoscaler(one: Object, now: datetime) -> list[Any]:
+    target = _at(one, "spec.scaleTargetRef", _NO)
+    reference = f"{target.get('kind', '')}/{target.get('name', '')}"
+    least, most = _at(one, "spec.minReplicas", 1), _at(one, "spec.maxReplicas", 0)
+    # Nobody measures pods here.
+    targets = _listed("<unknown>" for _ in _at(one, "spec.metrics", []))
+    return [reference, targets, str(least), most, _at(one, "status.currentReplicas", 0), _age(one, now)]
+
+
+def _storage_class(one: Object, now: datetime) -> list[Any]:
+    names = {"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate", "allowVolumeExpansion": False}
+    return [one.get("provisioner", ""), *(one.get(name, usual) for name, usual in names.items()), _age(one, now)]
+
+
+def _priority_class(one: Object, now: datetime) -> list[Any]:
+    return [one.get("value", 0), bool(one.get("globalDefault")), _age(one, now)]
+
+
+def _revision(one: Object, now: datetime) -> list[Any]:
+    owners = _at(one, "metadata.ownerReferences", [])
+    owner = next(
+        (f"{each['kind'].lower()}.{each['apiVersion'].partition('/')[0]}/{each['name']}" for each in owners), NONE
+    )
+    return [owner, one.get("revision", 0), _age(one, now)]
+
+
 def _columns(titles: str, cells: Cells, *, named: bool = True) -> Columns:
     """Read titles; those with a + in front are for `-o wide`."""
     listed = [title.strip() for title in titles.split(",")]
@@ -339,6 +340,7 @@ COLUMNS: Final[dict[str, Columns]] = {
     "ClusterRole": _columns("Created At", _created),
     "ClusterRoleBinding": _columns("Role, Age, +Users, +Groups, +ServiceAccounts", _role_binding),
     "ConfigMap": _columns("Data, Age", _config_map),
+    "ControllerRevision": _columns("Controller, Revision, Age", _revision),
     "CronJob": _columns("Schedule, Timezone, Suspend, Active, Last Schedule, Age", _cron_job),
     "CustomResourceDefinition": _columns("Created At", _created),
     "DaemonSet": _columns(
@@ -351,9 +353,11 @@ COLUMNS: Final[dict[str, Columns]] = {
     "Event": _columns(
         "Last Seen, Type, Reason, Object, +Subobject, +Source, Message, +First Seen, +Count, +Name", _event, named=False
     ),
+    "HorizontalPodAutoscaler": _columns("Reference, Targets, MinPods, MaxPods, Replicas, Age", _autoscaler),
     "Ingress": _columns("Class, Hosts, Address, Ports, Age", _ingress),
     "IngressClass": _columns("Controller, Parameters, Age", _ingress_class),
     "Job": _columns("Status, Completions, Duration, Age, +Containers, +Images, +Selector", _job),
+    "LimitRange": _columns("Created At", _created),
     "Lease": _columns("Holder, Age", _lease),
     "Namespace": _columns("Status, Age", _namespace),
     "NetworkPolicy": _columns("Pod-Selector, Age", _network_policy),
@@ -361,13 +365,18 @@ COLUMNS: Final[dict[str, Columns]] = {
         "Status, Roles, Age, Version, +Internal-IP, +External-IP, +OS-Image, +Kernel-Version, +Container-Runtime", _node
     ),
     "PersistentVolumeClaim": _columns("Status, Volume, Capacity, Access Modes, StorageClass, Age", _claim),
-    "Pod": _columns("Ready, Status, Restarts, Age, +IP, +Node, +Nominated Node, +Readiness Gates", _pod),
+    "PodDisruptionBudget": _columns("Min Available, Max Unavailable, Allowed Disruptions, Age", _budget),
+    "PriorityClass": _columns("Value, Global-Default, Age", _priority_class),
+    "Pod": _columns("Ready, Status, Restarts, Age, +IP, +Node, +Nominated Node, +Readiness Gates", pod_cells),
     "ReplicaSet": _columns("Desired, Current, Ready, Age, +Containers, +Images, +Selector", _replica_set),
     "Role": _columns("Created At", _created),
     "RoleBinding": _columns("Role, Age, +Users, +Groups, +ServiceAccounts", _role_binding),
     "Secret": _columns("Type, Data, Age", _secret),
     "Service": _columns("Type, Cluster-IP, External-IP, Port(s), Age, +Selector", _service),
     "ServiceAccount": _columns("Secrets, Age", _service_account),
+    "StorageClass": _columns(
+        "Provisioner, ReclaimPolicy, VolumeBindingMode, AllowVolumeExpansion, Age", _storage_class
+    ),
     "StatefulSet": _columns("Ready, Age, +Containers, +Images", _stateful_set),
     "ValidatingWebhookConfiguration": _columns("Webhooks, Age", _webhooks),
 }

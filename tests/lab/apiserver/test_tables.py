@@ -67,6 +67,62 @@ def test_a_pod_shows_why_it_does_not_run(state: Any, expected: str) -> None:
     assert (row["Ready"], row["Status"], row["Restarts"]) == ("0/1", expected, "2")
 
 
+def status(name: str, state: Any = None, *, ready: bool = False, **more: Any) -> Any:
+    return {"name": name, "ready": ready, "restartCount": 0, "state": state or {"running": {}}, **more}
+
+
+def word(spec: Any, **statuses: Any) -> tuple[str, str]:
+    row = shown("v1", "Pod", spec=spec, status={"phase": "Running", **statuses})
+    return row["Ready"], row["Status"]
+
+
+INIT = [{"name": "first"}, {"name": "second"}]
+DONE, WAITS = {"terminated": {"exitCode": 0, "reason": "Completed"}}, {"waiting": {"reason": "PodInitializing"}}
+CRASHES = {"waiting": {"reason": "CrashLoopBackOff"}}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ({"running": {}}, WAITS, "Init:0/2"),
+        (DONE, {"running": {}}, "Init:1/2"),
+        (DONE, CRASHES, "Init:CrashLoopBackOff"),
+        ({"terminated": {"exitCode": 3, "reason": "Error"}}, WAITS, "Init:Error"),
+        (DONE, DONE, "PodInitializing"),
+    ],
+)
+def test_a_pod_shows_how_far_its_init_containers_are(first: Any, second: Any, expected: str) -> None:
+    spec = {"initContainers": INIT, "containers": [{"name": "web"}]}
+    statuses = [status("first", first), status("second", second)]
+    assert word(spec, initContainerStatuses=statuses, containerStatuses=[status("web", WAITS)]) == ("0/1", expected)
+
+
+def test_a_sidecar_counts_as_a_container() -> None:
+    spec = {"initContainers": [{"name": "beside", "restartPolicy": "Always"}], "containers": [{"name": "web"}]}
+    beside = status("beside", ready=True, started=True)
+    main = [status("web", ready=True)]
+    assert word(spec, initContainerStatuses=[beside], containerStatuses=main) == ("2/2", "Running")
+
+
+def test_the_first_container_that_something_is_wrong_with_is_named() -> None:
+    spec = {"containers": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}
+    three = [status("a", ready=True), status("b", CRASHES), status("c", {"waiting": {"reason": "ErrImagePull"}})]
+    assert word(spec, containerStatuses=three) == ("1/3", "CrashLoopBackOff")
+    assert word(spec, containerStatuses=[status("a", ready=True), status("b", DONE)]) == ("1/3", "NotReady")
+
+
+def test_a_pod_shows_when_it_was_restarted() -> None:
+    last = {"terminated": {"finishedAt": "2026-01-01T23:59:30Z"}}
+    crashed = {**status("a"), "restartCount": 2, "lastState": last}
+    row = shown("v1", "Pod", spec={"containers": [{"name": "a"}]}, status={"containerStatuses": [crashed]})
+    assert row["Restarts"] == "2 (30s ago)"
+
+
+def test_a_budget_shows_what_it_allows() -> None:
+    row = shown("policy/v1", "PodDisruptionBudget", spec={"minAvailable": 1}, status={"disruptionsAllowed": 2})
+    assert [row[title] for title in ("Min Available", "Max Unavailable", "Allowed Disruptions")] == ["1", "N/A", 2]
+
+
 def test_an_ingress_shows_hosts_class_and_ports() -> None:
     rules = [{"host": f"h{number}"} for number in range(4)]
     row = shown("networking.k8s.io/v1", "Ingress", spec={"rules": rules, "tls": [{}]})
