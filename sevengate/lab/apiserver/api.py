@@ -1,7 +1,7 @@
 """Puts the parts of one API server together: storage, types, verbs, and who may do what.
 
-Takes a clock and a Plan of addresses; gives an Api with the namespaces that every cluster has. It knows no HTTP:
-`server` sends requests to it, and tests may put objects into its storage directly.
+Takes a clock and a Plan of addresses; gives an Api with the namespaces and roles that every cluster has. It knows no
+HTTP: `server` sends requests to it, and tests may put objects into its storage directly.
 """
 
 from typing import Final
@@ -12,6 +12,7 @@ from sevengate.lab.apiserver import crds
 from sevengate.lab.apiserver.admission import Admission
 from sevengate.lab.apiserver.allocation import Allocation
 from sevengate.lab.apiserver.answers import Object
+from sevengate.lab.apiserver.bootstrap import roles
 from sevengate.lab.apiserver.clock import Clock, system_clock, written
 from sevengate.lab.apiserver.defaults import fill
 from sevengate.lab.apiserver.events import CONVERSIONS
@@ -60,6 +61,8 @@ class Api:
             namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": status}
             fill(namespace)
             self._put("namespaces", namespace)
+        for thing in roles(self.resources):
+            self._put(f"{thing['kind'].lower()}s", thing)
 
     def announce(self, address: str, port: int) -> None:
         """Let pods find the server that listens at an address."""

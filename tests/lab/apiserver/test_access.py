@@ -54,6 +54,27 @@ async def test_a_service_account_may_do_what_its_roles_say_where_they_say_it(lab
         assert (await bob.get("/version")).code == 200
 
 
+#: What they may do in the namespace in which they are bound: read secrets, write, give rights.
+POWERS = {"view": (403, 403, 403), "edit": (200, 201, 403), "admin": (200, 201, 201), "cluster-admin": (200, 201, 201)}
+
+
+@in_lab
+async def test_the_roles_that_every_cluster_has_are_there(lab: Lab) -> None:
+    for name, (reads, writes, gives) in POWERS.items():
+        await lab.create(ACCOUNTS, {"metadata": {"name": name}})
+        bound = binding({"kind": "ServiceAccount", "name": name})
+        bound["metadata"]["name"] = name
+        bound["roleRef"] |= {"kind": "ClusterRole", "name": name}
+        assert (await lab.create(f"{RBAC}/namespaces/default/rolebindings", bound)).code == 201
+        async with connected(lab.running, token=await token_of(lab, name)) as user:
+            assert (await user.get(CONFIG_MAPS)).code == 200
+            assert (await user.get("/api/v1/namespaces/default/secrets")).code == reads
+            assert (await user.create(CONFIG_MAPS, config_map(name))).code == writes
+            given = {**role(READ), "metadata": {"name": name}}
+            assert (await user.create(f"{RBAC}/namespaces/default/roles", given)).code == gives
+            assert (await user.get("/api/v1/namespaces/kube-system/configmaps")).code == 403
+
+
 @in_lab
 async def test_a_rule_for_a_name_lets_that_one_be_listed_and_no_other(lab: Lab) -> None:
     await lab.create(ACCOUNTS, {"metadata": {"name": "bob"}})
