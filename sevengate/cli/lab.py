@@ -104,6 +104,8 @@ def status(folder: Path, output: str) -> None:
     elif running:
         say(f"a lab is up: {running.url}, process {running.pid}, addresses of the plan {running.plan}")
         say(f"export KUBECONFIG={home.kubeconfig}")
+        for line in shift_note(running.port_shift):
+            say(line)
     else:
         say("no lab is up")
     sys.exit(Status.FINE if running else Status.FAILED)
@@ -150,6 +152,12 @@ def running_lab(folder: Path) -> "tuple[Home, Record]":
         remark(f"error: no lab is up in {folder}; `sevengate lab up` starts one")
         sys.exit(Status.UNAVAILABLE)
     return home, running
+
+
+def shift_note(port_shift: int) -> tuple[str, ...]:
+    """Say at which ports those below 1024 are really reached, if not at their own."""
+    note = f"ports below 1024 are moved up by {port_shift}, as they take root: 80 is {80 + port_shift}"
+    return (note,) if port_shift else ()
 
 
 def _environment(home: "Home") -> dict[str, str]:

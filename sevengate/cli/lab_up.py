@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from sevengate.cli.lab import folder_option
+from sevengate.cli.lab import folder_option, shift_note
 from sevengate.cli.lab_view import show
 from sevengate.cli.output import Status, remark, say
 
@@ -101,18 +101,18 @@ async def _serve(wish: "Wish", home: "Home") -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving_lab(wish, home) as lab:
         if lab.view:
-            await show(lab.view, _where(lab.url, home), stop)
+            await show(lab.view, _where(lab.url, home, wish.plan.port_shift), stop)
         else:
-            _say_where(lab.url, home)
+            _say_where(lab.url, home, wish.plan.port_shift)
             await stop.wait()
 
 
-def _where(url: str, home: "Home") -> tuple[str, ...]:
-    return (f"serving {url}", f"export KUBECONFIG={home.kubeconfig}")
+def _where(url: str, home: "Home", port_shift: int) -> tuple[str, ...]:
+    return (f"serving {url}", f"export KUBECONFIG={home.kubeconfig}", *shift_note(port_shift))
 
 
-def _say_where(url: str, home: "Home") -> None:
-    for line in _where(url, home):
+def _say_where(url: str, home: "Home", port_shift: int) -> None:
+    for line in _where(url, home, port_shift):
         say(line)
     sys.stdout.flush()
 
@@ -137,4 +137,4 @@ def _detached(home: "Home") -> None:
             remark(home.log.read_text(encoding="utf-8", errors="replace").rstrip() or "error: the lab did not come up")
             sys.exit(Status.UNAVAILABLE)
         time.sleep(0.02)
-    _say_where(running.url, home)
+    _say_where(running.url, home, running.port_shift)

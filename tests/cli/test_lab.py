@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from sevengate.cli.lab import find_kubectl, lab
+from sevengate.lab.home import Home, Record, started_at
 from tests.lab.plans import own_plan
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +101,17 @@ def test_a_lab_goes_on_in_the_background_until_it_is_told_to_end(folder: Path) -
     assert not folder.exists()
     assert run(folder, "status").returncode == 1
     assert run(folder, "down").stderr == "no lab is up\n"
+
+
+def test_it_is_said_where_ports_are_that_take_root(folder: Path) -> None:
+    home, own = Home(folder), Record(os.getpid(), started_at(os.getpid()) or 0, "https://127.0.0.1:1", "loopback")
+    try:
+        home.announce(own)
+        assert "moved up" not in run(folder, "status").stdout
+        home.announce(msgspec.structs.replace(own, port_shift=8000))
+        assert "80 is 8080" in run(folder, "status").stdout
+    finally:
+        home.clear()  # or the lab that is ended after each test would be this process
 
 
 def test_after_a_lab_was_killed_the_next_one_starts_as_if_nothing_had_been(
