@@ -84,7 +84,7 @@ MESSAGES: Final[dict[str, dict[int, Field]]] = {
         "ResourceRequirements": "1 limits Quantity{}, 2 requests Quantity{}",
         "Job": _OBJECT.format(spec="JobSpec").replace("Empty", "JobStatus"),
         "JobSpec": "1 parallelism int?, 2 completions int?, 6 template PodTemplateSpec, 7 backoffLimit int?",
-        "JobStatus": "4 active int, 5 succeeded int, 6 failed int",
+        "JobStatus": "4 active int, 5 succeeded int, 6 failed int, 7 completedIndexes string",
         "Ingress": _OBJECT.format(spec="IngressSpec"),
         "IngressSpec": "1 defaultBackend IngressBackend, 2 tls IngressTLS[], 3 rules IngressRule[], "
         "4 ingressClassName string",
