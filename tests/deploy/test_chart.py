@@ -30,6 +30,11 @@ def flags(objects: Objects, name: str = "controller") -> list[str]:
     return list(container(objects, name)["args"])
 
 
+def pod_labels(objects: Objects) -> Plain:
+    labels: Plain = only(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    return labels
+
+
 def values_file(folder: Path, values: Plain) -> str:
     path = folder / "values.yaml"
     path.write_text(json.dumps(values), encoding="utf-8")
@@ -169,6 +174,30 @@ def test_a_wrong_value_is_refused_by_its_name(value: str, complaint: str) -> Non
         (["defaultBackend.enabled=true"], "defaultBackend.image.image: name the image"),
         (["controller.extraArgs.http-port=8080"], "extraArgs.http-port: set controller.containerPort.http"),
         (["controller.containerPort.status=80"], "each of the ports must be another one"),
+        (
+            ["controller.service.type=NodePort", "controller.service.loadBalancerSourceRanges={192.0.2.0/24}"],
+            "controller.service.loadBalancerSourceRanges: only for a Service of type LoadBalancer, and not NodePort",
+        ),
+        (
+            ["controller.service.type=NodePort", "controller.service.allocateLoadBalancerNodePorts=false"],
+            "controller.service.allocateLoadBalancerNodePorts: only for a Service of type LoadBalancer",
+        ),
+        (
+            ["controller.service.type=ClusterIP", "controller.service.externalTrafficPolicy=Local"],
+            "controller.service.externalTrafficPolicy: nothing comes from outside",
+        ),
+        (
+            [
+                "controller.service.internal.enabled=true",
+                "controller.service.internal.externalTrafficPolicy=Cluster",
+                "controller.service.internal.healthCheckNodePort=30000",
+            ],
+            "controller.service.internal.healthCheckNodePort: only with externalTrafficPolicy Local",
+        ),
+        (
+            ["controller.service.enableHttp=false", "controller.service.enableHttps=false"],
+            "controller.service.enableHttp, controller.service.enableHttps: a Service needs one of them",
+        ),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(values: list[str], complaint: str) -> None:
@@ -301,6 +330,17 @@ def test_a_single_pod_gets_no_budget_that_would_block_every_drain() -> None:
     assert not [kind for kind, _ in render("--set", "controller.replicaCount=1") if kind == "PodDisruptionBudget"]
 
 
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_network_policy_lets_in_what_pods_serve_and_their_ports_have_these_names(*, counts: bool) -> None:
+    objects = render("--set", f"controller.networkPolicy.enabled=true,controller.metrics.enabled={str(counts).lower()}")
+    spec = only(objects, "NetworkPolicy")["spec"]
+    let_in = {port["port"] for rule in spec["ingress"] for port in rule["ports"]}
+    assert let_in == {"http", "https", "webhook", *(("metrics",) if counts else ())}
+    ports = {port["name"] for one in ("controller", "dataplane") for port in container(objects, one)["ports"]}
+    assert let_in <= ports
+    assert spec["podSelector"]["matchLabels"].items() <= pod_labels(objects).items()
+
+
 def test_pods_of_a_deployment_are_spread_and_those_of_a_daemon_set_are_by_themselves() -> None:
     keys = [one["topologyKey"] for one in pod_of(render())["topologySpreadConstraints"]]
     assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
@@ -317,5 +357,4 @@ def test_a_deployment_that_has_all_its_nodes_ports_can_be_updated(at_ports_of_no
 
 
 def test_pods_of_two_versions_are_peers() -> None:
-    labels = only(render(), "Deployment")["spec"]["template"]["metadata"]["labels"]
-    assert not [name for name in labels if "version" in name or "chart" in name]
+    assert not [name for name in pod_labels(render()) if "version" in name or "chart" in name]

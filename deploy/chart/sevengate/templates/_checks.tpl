@@ -35,6 +35,9 @@
 {{- if and .Values.defaultBackend.enabled (not .Values.defaultBackend.image.image) -}}
 {{- fail "defaultBackend.image.image: name the image of the server that answers what no rule matches" -}}
 {{- end -}}
+{{- $s := $c.service -}}
+{{- if and $s.enabled $s.external.enabled -}}{{- include "sevengate.serviceChecks" (list "controller.service" $s) -}}{{- end -}}
+{{- if and $s.enabled $s.internal.enabled -}}{{- include "sevengate.serviceChecks" (list "controller.service.internal" $s.internal) -}}{{- end -}}
 {{- $owned := dict "configmap" "controller.config" "controller-class" "controller.ingressClassResource.controllerValue" "dataplane-directory" "nothing: it is the volume that both containers share" "default-server-port" "controller.containerPort.default" "election-id" "controller.electionID" "enable-metrics" "controller.metrics.enabled" "healthz-port" "controller.containerPort.healthz" "http-port" "controller.containerPort.http" "https-port" "controller.containerPort.https" "ingress-class" "controller.ingressClass" "publish-service" "controller.publishService" "shutdown-grace-period" "controller.shutdownGracePeriod" "status-port" "controller.containerPort.status" "validating-webhook" "controller.admissionWebhooks" "watch-namespace" "controller.scope" "watch-namespace-selector" "controller.scope" -}}
 {{- range $flag, $value := merge (dict) $c.extraArgs $c.dataplane.extraArgs -}}
 {{- if hasKey $owned $flag -}}

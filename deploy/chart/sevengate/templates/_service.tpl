@@ -31,7 +31,7 @@ allocateLoadBalancerNodePorts: {{ $s.allocateLoadBalancerNodePorts }}
 {{- with $policy }}
 externalTrafficPolicy: {{ . }}
 {{- end }}
-{{- if and (eq $s.type "LoadBalancer") (eq $policy "Local") $s.healthCheckNodePort }}
+{{- if $s.healthCheckNodePort }}
 healthCheckNodePort: {{ $s.healthCheckNodePort }}
 {{- end }}
 {{- with $s.sessionAffinity }}
@@ -65,4 +65,27 @@ ports:
   {{- end }}
 selector:
   {{- include "sevengate.controller.selectorLabels" $root | nindent 2 }}
+{{- end -}}
+
+{{/* What Kubernetes refuses of a Service. Takes a list: where its values stand, and these. */}}
+{{- define "sevengate.serviceChecks" -}}
+{{- $where := index . 0 -}}
+{{- $s := index . 1 -}}
+{{- if ne $s.type "LoadBalancer" -}}
+{{- range $name := list "healthCheckNodePort" "loadBalancerClass" "loadBalancerSourceRanges" -}}
+{{- if get $s $name -}}{{- fail (printf "%s.%s: only for a Service of type LoadBalancer, and not %s" $where $name $s.type) -}}{{- end -}}
+{{- end -}}
+{{- if not (kindIs "invalid" $s.allocateLoadBalancerNodePorts) -}}
+{{- fail (printf "%s.allocateLoadBalancerNodePorts: only for a Service of type LoadBalancer, and not %s" $where $s.type) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $s.healthCheckNodePort (eq $s.externalTrafficPolicy "Cluster") -}}
+{{- fail (printf "%s.healthCheckNodePort: only with externalTrafficPolicy Local" $where) -}}
+{{- end -}}
+{{- if and (eq $s.type "ClusterIP") $s.externalTrafficPolicy (not $s.externalIPs) -}}
+{{- fail (printf "%s.externalTrafficPolicy: nothing comes from outside to a Service of type ClusterIP without externalIPs; leave it out" $where) -}}
+{{- end -}}
+{{- if not (or $s.enableHttp $s.enableHttps) -}}
+{{- fail (printf "%s.enableHttp, %s.enableHttps: a Service needs one of them" $where $where) -}}
+{{- end -}}
 {{- end -}}
