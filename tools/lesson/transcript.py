@@ -29,7 +29,11 @@ class Transcript:
     def __init__(self, lab: Path) -> None:
         self.failures: list[str] = []
         unset = {name for name in os.environ if name.lower().endswith("_proxy")}
-        own = {"SEVENGATE_LAB": str(lab), "KUBECONFIG": str(lab / "kubeconfig"), "KUBECACHEDIR": str(lab / "cache")}
+        own = {
+            "SEVENGATE_LAB": str(lab),
+            "KUBECONFIG": str(lab / "kubeconfig"),
+            "KUBECACHEDIR": str(lab.parent / "cache"),
+        }
         self._environment = {name: value for name, value in os.environ.items() if name not in unset} | own
 
     def heading(self, text: str) -> None:
