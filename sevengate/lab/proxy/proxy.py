@@ -76,6 +76,14 @@ class Proxy:
                 self._changed.set()
             await asyncio.sleep((time.monotonic() - began) * REST)
 
+    async def revive(self) -> None:
+        """Start NGINX again whenever it dies, until cancelled."""
+        while True:
+            await self._nginx.died()
+            log.warning("the NGINX that forwards Services has died and is started again")
+            self._changed.set()
+            await asyncio.sleep(AGAIN)
+
     async def _carry_out(self) -> None:
         world = self._world()
         wanted = sorted({(one.address, one.port, one.protocol): one for one in forwards(world)}.values())
@@ -169,6 +177,12 @@ class Forwarder:
         self._held = {(one.address, one.port, one.protocol) for one in kept}
         self._held |= {(one.address, one.port, "TCP") for one in asked}
 
+    async def died(self) -> None:
+        """Wait until NGINX runs, and then until it does not."""
+        while not self._process.running:  # noqa: ASYNC110 - it is started as soon as there is something to forward
+            await asyncio.sleep(AGAIN)
+        await self._process.died()
+
     async def _is_live(self) -> bool:
         try:
             reader, writer = await asyncio.open_unix_connection(self._place.control)
@@ -180,19 +194,29 @@ class Forwarder:
 
 
 async def run(work: Workplace, folder: Path) -> None:
-    """Forward for all nodes of a plan until cancelled; what is kept in `folder` is gone then."""
+    """Forward for all nodes of a plan until cancelled; what is kept in `folder` is gone then.
+
+    A machine whose NGINX cannot forward has a lab all the same, in which pods are reached and Services are not.
+    """
     _open_many_files()
     try:
-        installation = find_installation()
-        async with Forwarder(installation, folder) as nginx:
-            recorder = Recorder(work.client, "kube-proxy")
-            proxy = Proxy(work, recorder, nginx)
-            await work.mirrors.synced()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(recorder.run())
-                tasks.create_task(proxy.run())
+        async with Forwarder(find_installation(), folder) as nginx:
+            await _run(work, nginx)
+    except NginxMissingError as error:
+        log.warning("Services cannot be reached: %s", error)
+        await asyncio.Event().wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _run(work: Workplace, nginx: Forwarder) -> None:
+    recorder = Recorder(work.client, "kube-proxy")
+    proxy = Proxy(work, recorder, nginx)
+    await work.mirrors.synced()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(recorder.run())
+        tasks.create_task(proxy.run())
+        tasks.create_task(proxy.revive())
 
 
 def _open_many_files() -> None:

@@ -1,6 +1,8 @@
 """Services reached as in a cluster: real pods behind them, real connections to their addresses."""
 
 import http.client
+import os
+import signal
 import socket
 import threading
 from collections import Counter
@@ -119,6 +121,20 @@ def test_a_connection_goes_on_where_it_is_whatever_changes(nodes: Nodes) -> None
     lasting.close()
 
 
+def pid_of_nginx(nodes: Nodes) -> int:
+    file = nodes.folder / "proxy" / "private" / "nginx.pid"
+    return int(file.read_text() or 0) if file.exists() else 0
+
+
+def test_when_nginx_dies_it_is_started_again(nodes: Nodes) -> None:
+    address = service(nodes, "revived")["spec"]["clusterIP"]
+    until_answered(nodes, address, 80)
+    pid = pid_of_nginx(nodes)
+    os.kill(pid, signal.SIGKILL)
+    nodes.until_true(lambda: pid_of_nginx(nodes) not in {0, pid})
+    until_answered(nodes, address, 80)
+
+
 def test_a_service_without_endpoints_refuses_connections(nodes: Nodes) -> None:
     address = service(nodes, "emptied")["spec"]["clusterIP"]
     until_answered(nodes, address, 80)
@@ -178,3 +194,13 @@ def _said_back(client: socket.socket, address: str) -> bytes:
         return client.recv(512)
     except OSError:
         return b""
+
+
+def test_without_the_stream_module_it_is_said_and_the_rest_of_the_lab_works(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sevengate.lab.proxy.proxy._MODULE", "no_such_module.so")
+    with running_nodes(has_proxy=True) as nodes:
+        nodes.until_true(lambda: "Services cannot be reached: nginx's stream module" in caplog.text)
+        nodes.apply(pod("alone", "traefik/whoami"))
+        nodes.until_ready("alone")
