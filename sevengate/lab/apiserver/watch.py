@@ -19,7 +19,8 @@ from sevengate.lab.apiserver.selectors import Requirement, Selector
 from sevengate.lab.apiserver.storage import Change, CompactedError, Event, Storage, Stored
 
 _INITIAL_END: Final = {"k8s.io/initial-events-end": "true"}
-#: How often a client that wants bookmarks gets one, and how long a watch lasts whose client does not say, in seconds.
+#: How often a client that wants bookmarks gets one, besides at the end of its time, and how long a watch lasts whose
+#: client does not say, in seconds.
 BOOKMARK_PERIOD: Final = 60.0
 LONGEST: Final = 3600
 
@@ -67,6 +68,7 @@ class Watch:
         stop = self._storage.listen(self._call.resource.shelf, changed.set)
         clock = asyncio.get_running_loop().time
         ends = clock() + self._lasts
+        due = min(ends, clock() + BOOKMARK_PERIOD) if self._wants_bookmarks else ends
         try:
             if self._is_fresh:
                 yield self._initial()
@@ -75,11 +77,12 @@ class Watch:
                 if lines := self._news():
                     yield lines
                     continue
-                period = BOOKMARK_PERIOD if self._wants_bookmarks else self._lasts
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), max(0.0, min(period, ends - clock())))
-                if self._wants_bookmarks and not changed.is_set():
+                    await asyncio.wait_for(changed.wait(), max(0.0, due - clock()))
+                if self._wants_bookmarks and clock() >= due:
+                    # Also where much happens of which this client hears nothing, or it would have to begin anew.
                     yield self._shower.bookmark(self._revision, {})
+                    due = min(ends, clock() + BOOKMARK_PERIOD)
         except CompactedError:
             yield error_event(expired(f"too old resource version: {self._revision}"))
         finally:

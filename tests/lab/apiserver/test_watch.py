@@ -55,6 +55,17 @@ async def test_a_streamed_list_ends_with_a_marked_bookmark(lab: Lab) -> None:
 
 
 @in_lab
+async def test_a_watch_ends_with_a_bookmark_of_how_far_it_came_though_it_heard_nothing(lab: Lab) -> None:
+    start = (await lab.get(CONFIG_MAPS)).version
+    query = {"fieldSelector": "metadata.name=other", "allowWatchBookmarks": "true", "timeoutSeconds": "1"}
+    async with lab.watching(CONFIG_MAPS, resourceVersion=start, **query) as following:
+        made = await lab.create(CONFIG_MAPS, config_map("a"))
+        mark = await following()
+    assert mark["type"] == "BOOKMARK"
+    assert int(mark["object"]["metadata"]["resourceVersion"]) >= int(made.version)
+
+
+@in_lab
 async def test_what_begins_or_ceases_to_be_selected_comes_and_goes(lab: Lab) -> None:
     await lab.create(CONFIG_MAPS, config_map("a"))
     start = (await lab.get(CONFIG_MAPS)).version
