@@ -40,23 +40,29 @@ class Admission:
 
     async def ask(self, call: Call, operation: str, new: Object | None, old: Object | None) -> None:
         """Ask all webhooks that a write concerns; raise ApiError if it is not to be."""
-        webhooks = [one for one in self._webhooks() if self._concerns(one, call, operation, new or old or {})]
-        if webhooks:
-            await asyncio.gather(*(self._ask_one(one, call, _review(call, operation, new, old)) for one in webhooks))
+        found = ((one, self._asked_as(one, call, operation, new or old or {})) for one in self._webhooks())
+        asked = [(one, _review(call, as_type, operation, (new, old))) for one, as_type in found if as_type]
+        if asked:
+            await asyncio.gather(*(self._ask_one(one, call, review) for one, review in asked))
 
     def _webhooks(self) -> list[Object]:
         return [hook for stored in self._storage.items(_CONFIGURATIONS) for hook in stored.object.get("webhooks") or ()]
 
-    def _concerns(self, webhook: Object, call: Call, operation: str, thing: Object) -> bool:
+    def _asked_as(self, webhook: Object, call: Call, operation: str, thing: Object) -> Resource | None:
+        """Give the type under which a webhook is asked about a write, None if that is no concern of it."""
         # A webhook that could veto its own configuration could never be removed.
-        if call.resource.group == _GROUP or not any(
-            _matches(rule, call, operation) for rule in webhook.get("rules") or ()
-        ):
-            return False
+        if call.resource.group == _GROUP:
+            return None
         namespace = self._storage.get(_NAMESPACES, ("", call.namespace))
         if namespace and not of_label_selector(webhook["namespaceSelector"]).matches(namespace.object):
-            return False
-        return of_label_selector(webhook["objectSelector"]).matches(thing)
+            return None
+        if not of_label_selector(webhook["objectSelector"]).matches(thing):
+            return None
+        types = [call.resource]
+        if webhook["matchPolicy"] == "Equivalent" and call.resource.conversion:
+            # What is written in an old version is asked about in the one that is stored, which rules name.
+            types.append(_as_stored(call.resource, thing))
+        return next((one for one in types if _matches(webhook, one, call.subresource, operation)), None)
 
     async def _ask_one(self, webhook: Object, call: Call, review: Object) -> None:
         try:
@@ -116,14 +122,19 @@ class Admission:
         raise Unreachable(f'no endpoints available for service "{name}"')
 
 
-def _matches(rule: Object, call: Call, operation: str) -> bool:
-    resource = call.resource
-    return (
+def _as_stored(resource: Resource, thing: Object) -> Resource:
+    group, _, version = resource.stored(thing)["apiVersion"].rpartition("/")
+    return msgspec.structs.replace(resource, group=group, version=version)
+
+
+def _matches(webhook: Object, resource: Resource, subresource: str, operation: str) -> bool:
+    return any(
         _listed(rule["operations"], operation)
         and _listed(rule["apiGroups"], resource.group)
         and _listed(rule["apiVersions"], resource.version)
-        and _resource_listed(rule["resources"], resource, call.subresource)
+        and _resource_listed(rule["resources"], resource, subresource)
         and rule["scope"] in {"*", "Namespaced" if resource.namespaced else "Cluster"}
+        for rule in webhook.get("rules") or ()
     )
 
 
@@ -138,11 +149,13 @@ def _resource_listed(patterns: list[str], resource: Resource, subresource: str) 
     return bool(wanted & set(patterns))
 
 
-def _review(call: Call, operation: str, new: Object | None, old: Object | None) -> Object:
-    resource = call.resource
-    kind = {"group": resource.group, "version": resource.version, "kind": resource.kind}
-    place = {"group": resource.group, "version": resource.version, "resource": resource.plural}
-    named = new or old or {"metadata": {}}
+def _review(call: Call, as_type: Resource, operation: str, states: tuple[Object | None, Object | None]) -> Object:
+    """Give a review of a write that leads from the second of two states to the first."""
+    named = states[0] or states[1] or {"metadata": {}}
+    kind, place = _named(as_type)
+    written_kind, written_place = _named(call.resource)
+    is_other = as_type.api_version != call.resource.api_version
+    new, old = (state and call.resource.stored(state) if is_other else state for state in states)
     return {
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -150,8 +163,8 @@ def _review(call: Call, operation: str, new: Object | None, old: Object | None) 
             "uid": str(uuid4()),
             "kind": kind,
             "resource": place,
-            "requestKind": kind,
-            "requestResource": place,
+            "requestKind": written_kind,
+            "requestResource": written_place,
             "subResource": call.subresource,
             "name": named["metadata"].get("name", ""),
             "namespace": call.namespace,
@@ -162,3 +175,9 @@ def _review(call: Call, operation: str, new: Object | None, old: Object | None) 
             "dryRun": call.is_dry_run,
         },
     }
+
+
+def _named(resource: Resource) -> tuple[Object, Object]:
+    """Give a type as reviews name it: as a kind, and as a resource."""
+    version = {"group": resource.group, "version": resource.version}
+    return {**version, "kind": resource.kind}, {**version, "resource": resource.plural}

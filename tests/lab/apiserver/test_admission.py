@@ -11,7 +11,16 @@ from typing import Any
 from aiohttp import web
 
 from sevengate.cluster.authority import Authority
-from tests.lab.apiserver.serving import CONFIG_MAPS, INGRESSES, Lab, Object, config_map, in_lab, ingress
+from tests.lab.apiserver.serving import (
+    CONFIG_MAPS,
+    INGRESSES,
+    Lab,
+    Object,
+    config_map,
+    in_lab,
+    in_legacy_lab,
+    ingress,
+)
 
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
@@ -162,3 +171,19 @@ async def test_selectors_say_which_objects_concern_a_webhook(lab: Lab) -> None:
         await lab.create(INGRESSES.replace("default", "kube-system"), labelled)
         assert [one["name"] for one in hook.asked] == ["labelled"]
         assert hook.asked[0]["namespace"] == "default"
+
+
+@in_legacy_lab
+async def test_what_is_written_in_an_old_version_does_not_slip_by(lab: Lab) -> None:
+    backend = {"serviceName": "shop", "servicePort": 80}
+    old = {
+        "metadata": {"name": "old"},
+        "spec": {"rules": [{"host": "evil.example", "http": {"paths": [{"backend": backend}]}}]},
+    }
+    place = "/apis/extensions/v1beta1/namespaces/default/ingresses"
+    async with webhook() as hook:
+        await lab.create(CONFIGURATIONS, configuration(hook, {"url": f"https://127.0.0.1:{hook.port}/"}))
+        assert (await lab.create(place, old)).code == 403
+    asked = hook.asked[0]
+    assert (asked["kind"]["version"], asked["requestKind"]["version"]) == ("v1", "v1beta1")
+    assert asked["object"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] == "shop"
