@@ -36,6 +36,7 @@ from sevengate.nginx.dataplane import DataPlane
 from sevengate.nginx.installation import NginxError, find_installation
 from sevengate.nginx.listening import Listen, addresses_of
 from sevengate.nginx.live import Live, live
+from sevengate.nginx.resolve import Resolver
 from sevengate.nginx.supervision import RemoteSupervisor
 from sevengate.nginx.supervisor import Supervisor
 from sevengate.settings import Options
@@ -109,7 +110,7 @@ async def serve(options: RunOptions, say: Callable[[str], None]) -> None:
     installation = find_installation()
     directory = Path(tempfile.mkdtemp(prefix="sevengate-"))
     supervisor = Supervisor(installation, directory, options.listen.at(options.bind_address))
-    dataplane = DataPlane(supervisor)
+    dataplane = DataPlane(supervisor, resolver=Resolver(own=options.bind_address))
     with ending() as end:
         duty = Duty(supervisor, end, options.grace, say)
         run = _Run(options, dataplane, say)
@@ -131,7 +132,7 @@ async def control(options: ControllerOptions, say: Callable[[str], None]) -> Non
     What it serves stays when we go. It is fed for the whole grace period, for it serves as long.
     """
     supervisor = RemoteSupervisor(options.dataplane_directory)
-    dataplane = DataPlane(supervisor, patient=True)
+    dataplane = DataPlane(supervisor, resolver=Resolver(own=options.bind_address), patient=True)
     run = _Run(options, dataplane, say)
 
     async def over(end: Ending) -> None:

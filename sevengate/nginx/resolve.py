@@ -40,12 +40,18 @@ class _Name:
 
 
 class Resolver:
-    """Resolves the names it watches, again and again. With `allow_local`, answers on this machine are taken."""
+    """Resolves the names it watches, again and again.
 
-    def __init__(self, *, lookup: Lookup | None = None, refresh: float = REFRESH, allow_local: bool = False) -> None:
+    With `allow_local`, answers on this machine are taken. `own` is the address at which the gate itself is reached.
+    """
+
+    def __init__(
+        self, *, lookup: Lookup | None = None, refresh: float = REFRESH, allow_local: bool = False, own: str = ""
+    ) -> None:
         self._lookup = lookup or _getaddrinfo
         self._refresh = refresh
         self._allow_local = allow_local
+        self._own = own
         self._names: dict[str, _Name] = {}
         self._watched = asyncio.Event()
         self._at_once = asyncio.Semaphore(AT_ONCE)
@@ -109,7 +115,7 @@ class Resolver:
 
     def _admitted(self, name: str, answer: Iterable[str]) -> tuple[str, ...]:
         addresses = sorted(set(answer))
-        good = tuple(address for address in addresses if self._allow_local or not _is_local(address))
+        good = tuple(address for address in addresses if self._allow_local or not _is_local(address, self._own))
         if not good:
             raise OSError(f"its addresses ({', '.join(addresses) or 'none'}) may not be used")
         if len(good) < len(addresses):
@@ -122,8 +128,18 @@ async def _getaddrinfo(name: str) -> Iterable[str]:
     return [str(address[0]) for _, _, _, _, address in found]
 
 
-def _is_local(address: str) -> bool:
+def _is_local(address: str, own: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
     ip = mapped or ip
+    if _is_apart(str(ip)) and _is_apart(own):
+        return str(ip) == own
     return ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast
+
+
+def _is_apart(address: str) -> bool:
+    """Say whether an address is of 127.0.0.0/8 and yet not where a machine's own services are, in 127.0.0.0/16.
+
+    In a cluster whose pods all have such addresses, as the lab's, one of them is a neighbour of the others.
+    """
+    return address.startswith("127.") and not address.startswith("127.0.")

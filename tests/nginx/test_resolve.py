@@ -174,3 +174,28 @@ def test_the_machines_own_resolver_is_asked_by_default() -> None:
         return resolver
 
     assert set(asyncio.run(run()).addresses["localhost"]) & {"127.0.0.1", "::1"}
+
+
+@pytest.mark.parametrize(
+    ("own", "answer", "is_taken"),
+    [
+        ("127.244.1.2", "127.96.1.2", True),
+        ("127.244.1.2", "127.244.1.2", False),
+        ("127.244.1.2", "127.0.0.1", False),
+        ("127.244.1.2", "127.0.0.53", False),
+        ("127.244.1.2", "::1", False),
+        ("127.244.1.2", "::ffff:127.0.0.1", False),
+        ("127.0.0.1", "127.96.1.2", False),
+        ("192.0.2.1", "127.96.1.2", False),
+        ("", "127.96.1.2", False),
+    ],
+)
+def test_only_who_lives_on_loopback_has_neighbours_there(own: str, answer: str, *, is_taken: bool) -> None:
+    zone = Zone(a=[answer])
+
+    async def run() -> Resolver:
+        resolver = Resolver(lookup=zone.lookup, own=own)
+        await resolver.watch(frozenset({"a.test"}))
+        return resolver
+
+    assert bool(asyncio.run(run()).addresses["a.test"]) == is_taken

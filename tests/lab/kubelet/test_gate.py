@@ -85,6 +85,35 @@ spec:
 """
 
 
+ALIAS = """
+apiVersion: v1
+kind: Service
+metadata: {name: peers}
+spec: {clusterIP: None, ports: [{name: http, port: 8080}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: peers, labels: {kubernetes.io/service-name: peers, service.kubernetes.io/headless: ""}}
+addressType: IPv4
+ports: [{name: http, port: 8080, protocol: TCP}]
+endpoints: [{addresses: [ADDRESS], conditions: {ready: true}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: alias}
+spec: {type: ExternalName, externalName: peers.default.svc.cluster.local, ports: [{port: 8080}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: alias}
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: alias.example
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: alias, port: {number: 8080}}}}]}
+"""
+
+
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
     with running_nodes() as running:
@@ -101,10 +130,10 @@ def furnish(nodes: Nodes) -> None:
     nodes.apply(*world)
 
 
-def ask(address: str, path: str = "/") -> str:
+def ask(address: str, path: str = "/", host: str = "shop.example") -> str:
     connection = http.client.HTTPConnection(address, 80, timeout=10)
     try:
-        connection.request("GET", path, headers={"Host": "shop.example"})
+        connection.request("GET", path, headers={"Host": host})
         return connection.getresponse().read().decode()
     except ConnectionRefusedError:
         return ""
@@ -153,3 +182,10 @@ def test_the_image_of_sevengate_runs_this_sevengate(nodes: Nodes) -> None:
     nodes.apply(gate("new", "ghcr.io/sevengate/sevengate:1.0", args=["run"]))
     nodes.until_true(lambda: "Hostname: shop" in ask(nodes.address("new")))
     assert "sevengate" in nodes.kubectl("exec", "new", "--", "sevengate", "version")
+
+
+def test_a_name_of_the_cluster_leads_where_the_cluster_says(nodes: Nodes) -> None:
+    nodes.apply(*yaml.safe_load_all(ALIAS.replace("ADDRESS", nodes.address("shop"))))
+    nodes.apply(gate("resolving", "sevengate:0.1.0", args=["run"]))
+    nodes.until_true(lambda: "Hostname: shop" in ask(nodes.address("resolving"), host="alias.example"))
+    nodes.kubectl("delete", "pod", "resolving")
