@@ -121,7 +121,8 @@ def _detached(home: "Home") -> None:
     """Start the same lab as a process of its own, and wait until it is up."""
     arguments = [one for one in sys.argv[1:] if one != "--detach"]
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with home.log.open("wb") as log:
+    # A lab that does not come up takes its folder away, and what it said with it: so we keep that open.
+    with home.log.open("wb") as log, home.log.open("rb") as said:
         started = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "sevengate", *arguments],
             stdin=subprocess.DEVNULL,
@@ -129,12 +130,12 @@ def _detached(home: "Home") -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    deadline = time.monotonic() + _PATIENCE
-    while not ((running := home.running()) and running.pid == started.pid):
-        if started.poll() is not None or time.monotonic() > deadline:
-            with suppress(ProcessLookupError):
-                os.kill(started.pid, signal.SIGTERM)
-            remark(home.log.read_text(encoding="utf-8", errors="replace").rstrip() or "error: the lab did not come up")
-            sys.exit(Status.UNAVAILABLE)
-        time.sleep(0.02)
+        deadline = time.monotonic() + _PATIENCE
+        while not ((running := home.running()) and running.pid == started.pid):
+            if started.poll() is not None or time.monotonic() > deadline:
+                with suppress(ProcessLookupError):
+                    os.kill(started.pid, signal.SIGTERM)
+                remark(said.read().decode(errors="replace").rstrip() or "error: the lab did not come up")
+                sys.exit(Status.UNAVAILABLE)
+            time.sleep(0.02)
     _say_where(running.url, home, running.port_shift)

@@ -103,6 +103,13 @@ def test_a_lab_goes_on_in_the_background_until_it_is_told_to_end(folder: Path) -
     assert run(folder, "down").stderr == "no lab is up\n"
 
 
+def test_a_detached_lab_that_cannot_come_up_says_why(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        started = run(folder, "up", "--api-only", "--detach", "--port", str(taken.getsockname()[1]))
+    assert (started.returncode, started.stdout) == (3, "")
+    assert "address already in use" in started.stderr
+
+
 def test_it_is_said_where_ports_are_that_take_root(folder: Path) -> None:
     home, own = Home(folder), Record(os.getpid(), started_at(os.getpid()) or 0, "https://127.0.0.1:1", "loopback")
     try:
