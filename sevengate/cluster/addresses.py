@@ -1,8 +1,8 @@
 """At which addresses the gate is reached, for the status of Ingresses.
 
 The order is ingress-nginx's: what --publish-status-address says; else what the Service of --publish-service shows to
-the outside; else the nodes on which ready pods of ours run. Pure: takes nouns, gives addresses and host names. None
-means that nobody knows (yet), and then a status is better left as it is.
+the outside; else the nodes on which ready pods of ours run that are to stay. Pure: takes nouns, gives addresses and
+host names. None means that nobody knows (yet), and then a status is better left as it is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -51,9 +51,11 @@ def _of_service(service: Service) -> Iterable[str]:
 
 
 def _of_nodes(pods: Iterable[Pod], nodes: Mapping[str, Node], *, internal: bool) -> Iterator[str]:
-    for pod in pods:
+    serving = [pod for pod in pods if pod.ready]
+    # A pod that is told to end soon takes no new connections. Where all are, they are the last that can be said.
+    for pod in [pod for pod in serving if not pod.ending] or serving:
         node = nodes.get(pod.node_name)
-        if node and pod.ready:
+        if node:
             one = node.internal_ips if internal else node.external_ips or node.internal_ips
             yield from one[:1]
 

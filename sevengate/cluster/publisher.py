@@ -102,7 +102,9 @@ class Publisher:
         return self._options.disable_leader_election or self._election.is_leader
 
     def _has_peers(self) -> bool:
-        return any(pod.ready and key != self._options.pod for key, pod in self._snapshot.pods.items())
+        """Say whether others go on; those that end with us, as when a Deployment is deleted, do not."""
+        others = (pod for key, pod in self._snapshot.pods.items() if key != self._options.pod)
+        return any(pod.ready and not pod.ending for pod in others)
 
     def _begin_or_cease_to_lead(self) -> None:
         self._statuses.look()

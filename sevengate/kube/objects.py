@@ -291,5 +291,10 @@ class Pod(Object):
     pod_ip: str = ""
     ready: bool = False
 
+    @property
+    def ending(self) -> bool:
+        """Whether it was told to end; it may be ready all the same."""
+        return bool(self.metadata.deletion_timestamp)
+
 
 AnyObject = Ingress | IngressClass | Service | EndpointSlice | Endpoints | Secret | ConfigMap | Namespace | Node | Pod

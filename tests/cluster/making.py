@@ -55,10 +55,14 @@ def namespace(name: str, **labels: str) -> Plain:
     return {"kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
-def pod(name: str, node: str, *, ready: bool = True, app: str = "sevengate", version: str = "1") -> Plain:
+def pod(
+    name: str, node: str, *, ready: bool = True, ending: bool = False, app: str = "sevengate", version: str = "1"
+) -> Plain:
+    labels = {"app": app, "pod-template-hash": version}
+    told = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if ending else {}
     return {
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": "gate", "labels": {"app": app, "pod-template-hash": version}},
+        "metadata": {"name": name, "namespace": "gate", "labels": labels, **told},
         "spec": {"nodeName": node},
         "status": {"conditions": [{"type": "Ready", "status": str(ready)}]},
     }

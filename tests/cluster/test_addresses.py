@@ -65,11 +65,13 @@ NODES = (node("a", "10.0.0.1", "192.0.2.1"), node("b", "10.0.0.2"), node("c", "1
         ((pod("1", "a"), pod("2", "b")), ("10.0.0.2", "192.0.2.1"), ("10.0.0.1", "10.0.0.2")),
         ((pod("1", "a"), pod("2", "a")), ("192.0.2.1",), ("10.0.0.1",)),
         ((pod("1", "a"), pod("2", "c", ready=False)), ("192.0.2.1",), ("10.0.0.1",)),
+        ((pod("1", "a"), pod("2", "c", ending=True)), ("192.0.2.1",), ("10.0.0.1",)),
+        ((pod("1", "a", ending=True), pod("2", "c", ready=False)), ("192.0.2.1",), ("10.0.0.1",)),
         ((pod("1", "unknown"),), None, None),
         ((), None, None),
     ],
 )
-def test_nodes_with_a_ready_pod_are_where_we_are(
+def test_nodes_with_a_ready_pod_that_is_to_stay_are_where_we_are(
     pods: tuple[Plain, ...], external: tuple[str, ...] | None, internal: tuple[str, ...] | None
 ) -> None:
     known = snapshot(*NODES, *pods)

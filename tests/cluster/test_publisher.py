@@ -15,12 +15,12 @@ from sevengate.cluster.publisher import Publisher, PublisherOptions
 from sevengate.diagnostics import Diagnostic, ObjectRef, Severity, Where
 from tests.cluster.api_server import ApiServer
 from tests.cluster.following import HASTY, HASTY_CLIENT
-from tests.cluster.making import Plain, ingress, ingress_class, pod, published, service
+from tests.cluster.making import Plain, ingress, ingress_class, node, pod, published, service
 from tests.waiting import LIMIT, until
 
 GIVEN = PublisherOptions(Publishing(status_address="192.0.2.1,gate.example"), disable_leader_election=True)
 OURS = [{"ip": "192.0.2.1"}, {"hostname": "gate.example"}]
-SCOPE = Scope(pod="gate/gate-1", publish_service="gate/front")
+SCOPE = Scope(pod="gate/gate-1", publish_service="gate/front", nodes=True)
 
 
 class Gate:
@@ -222,6 +222,20 @@ def test_a_controller_that_leaves_peers_behind_leaves_the_statuses_to_them() -> 
         assert status_of(server) == OURS
 
     play(scenario, pod("gate-1", "a"), pod("gate-2", "b"))
+
+
+def test_controllers_that_all_end_leave_no_addresses_behind() -> None:
+    async def scenario(server: ApiServer, client: Client) -> None:
+        by_nodes = msgspec.structs.replace(GIVEN, pod="gate/gate-1", publishing=Publishing())
+        async with gate(client, by_nodes) as running:
+            await until(lambda: status_of(server) == [{"ip": "192.0.2.1"}, {"ip": "192.0.2.2"}])
+            for name, where in (("gate-1", "a"), ("gate-2", "b")):
+                server.put(pod(name, where, ending=True))
+            await until(lambda: not running.publisher._has_peers())
+        assert status_of(server) == []
+
+    nodes = (node("a", "192.0.2.1"), node("b", "192.0.2.2"))
+    play(scenario, *nodes, pod("gate-1", "a"), pod("gate-2", "b"))
 
 
 @pytest.mark.parametrize("switched_off", ["update_status", "update_status_on_shutdown"])
