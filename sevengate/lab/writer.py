@@ -69,6 +69,14 @@ class Writer:
         options: Object = {"propagationPolicy": policy, "preconditions": {"uid": thing["metadata"]["uid"]}}
         if grace is not None:
             options["gracePeriodSeconds"] = grace
+        await self._delete(resource, thing, options)
+
+    async def delete_unchanged(self, resource: Resource, thing: Object) -> None:
+        """Delete an object as it was read; ConflictError if it has changed since, and may be wanted now."""
+        seen = {name: thing["metadata"][name] for name in ("uid", "resourceVersion")}
+        await self._delete(resource, thing, {"propagationPolicy": "Background", "preconditions": seen})
+
+    async def _delete(self, resource: Resource, thing: Object, options: Object) -> None:
         try:
             answer = await self._client.delete(_path(resource, thing), options)
         except NotFoundError:

@@ -55,3 +55,14 @@ async def test_a_pod_is_bound_by_a_message_to_its_subresource(lab: Lab) -> None:
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "web"}, "target": target}
         await writer.post(PODS, made, "binding", binding)
         await until(lambda: pods.objects and pods.objects["default/web"]["spec"].get("nodeName") == "node02")
+
+
+@in_lab
+async def test_what_has_changed_since_it_was_read_can_be_spared(lab: Lab) -> None:
+    async with component(lab.running) as (_, writer):
+        made = await writer.create(CONFIG_MAPS, {"metadata": {"name": "a", "namespace": "default"}})
+        changed = await writer.merge(CONFIG_MAPS, made, {"data": {"word": "one"}})
+        with pytest.raises(ConflictError):
+            await writer.delete_unchanged(CONFIG_MAPS, made)
+        await writer.delete_unchanged(CONFIG_MAPS, changed)
+        assert not await writer.uid_of(CONFIG_MAPS, "a", "default")

@@ -90,7 +90,8 @@ class Garbage:
         references = list(_references(thing))
         left = [one for one in references if await self._is_there(thing, one)]
         if references and not left:
-            await self._writer.delete(resource, thing)
+            # It may have been let go as an orphan a moment ago.
+            await self._writer.delete_unchanged(resource, thing)
         elif len(left) < len(references):
             await self._refer(resource, thing, left)
 
