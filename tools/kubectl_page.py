@@ -22,6 +22,7 @@ _INTRODUCTION: Final = """\
 `sevengate lab kubectl ...` runs kubectl against the lab, and any kubectl finds it by its kubeconfig. Each row is run by
 a test with each of these versions of real kubectl; the last command is the one that shows it.
 `KUBECTL=/path/to/kubectl make test ARGS=tests/lab` tries another one; 1.29, 1.31 and 1.33 pass as well.
+`get --watch`, which does not end by itself, is tried beside the table.
 """
 
 

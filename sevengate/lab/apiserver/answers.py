@@ -26,7 +26,10 @@ class FieldError(msgspec.Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """A refusal: HTTP code, reason, message and details, as a Status carries them."""
+    """A refusal: HTTP code, reason, message and details, as a Status carries them.
+
+    Details that are given are shown though empty: some clients look into them without looking for them.
+    """
 
     def __init__(self, code: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -34,6 +37,7 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.details = dict(details or {})
+        self._shows_details = details is not None
 
     def status(self) -> Object:
         """Give the Status object (meta.k8s.io, API conventions: "Response Status Kind")."""
@@ -45,7 +49,7 @@ class ApiError(Exception):
             "message": self.message,
             "reason": self.reason,
         }
-        if self.details:
+        if self._shows_details:
             answer["details"] = self.details
         return {**answer, "code": self.code}
 
@@ -90,7 +94,7 @@ def not_found(qualified: str, name: str) -> ApiError:
 
 def no_such_path() -> ApiError:
     """Say that nothing is served at a path."""
-    return ApiError(404, "NotFound", "the server could not find the requested resource")
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def method_not_allowed() -> ApiError:

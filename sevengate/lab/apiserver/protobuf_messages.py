@@ -70,7 +70,8 @@ MESSAGES: Final[dict[str, dict[int, Field]]] = {
         "DeploymentStatus": "1 observedGeneration int, 2 replicas int, 3 updatedReplicas int, "
         "4 availableReplicas int, 5 unavailableReplicas int, 7 readyReplicas int",
         "DeploymentStrategy": "1 type string",
-        "LabelSelector": "1 matchLabels string{}",
+        "LabelSelector": "1 matchLabels string{}, 2 matchExpressions Requirement[]",
+        "Requirement": "1 key string, 2 operator string, 3 values string[]",
         "PodTemplateSpec": "1 metadata ObjectMeta, 2 spec PodSpec",
         "PodSpec": "2 containers Container[], 3 restartPolicy string, 4 terminationGracePeriodSeconds int?, "
         "6 dnsPolicy string, 7 nodeSelector string{}, 8 serviceAccountName string, 9 serviceAccount string, "
@@ -85,6 +86,25 @@ MESSAGES: Final[dict[str, dict[int, Field]]] = {
         "Job": _OBJECT.format(spec="JobSpec").replace("Empty", "JobStatus"),
         "JobSpec": "1 parallelism int?, 2 completions int?, 6 template PodTemplateSpec, 7 backoffLimit int?",
         "JobStatus": "4 active int, 5 succeeded int, 6 failed int, 7 completedIndexes string",
+        "CronJob": _OBJECT.format(spec="CronJobSpec"),
+        "CronJobSpec": "1 schedule string, 3 concurrencyPolicy string, 4 suspend bool?, 5 jobTemplate JobTemplateSpec, "
+        "8 timeZone string",
+        "JobTemplateSpec": "1 metadata ObjectMeta, 2 spec JobSpec",
+        "DisruptionBudget": _OBJECT.format(spec="DisruptionBudgetSpec").replace("Empty", "DisruptionBudgetStatus"),
+        "DisruptionBudgetSpec": "1 minAvailable IntOrString?, 2 selector LabelSelector, 3 maxUnavailable IntOrString?",
+        "DisruptionBudgetStatus": "1 observedGeneration int, 3 disruptionsAllowed int, 4 currentHealthy int, "
+        "5 desiredHealthy int, 6 expectedPods int",
+        "ResourceQuota": _OBJECT.format(spec="ResourceQuotaSpec"),
+        "ResourceQuotaSpec": "1 hard Quantity{}, 2 scopes string[]",
+        "PriorityClass": "1 metadata ObjectMeta, 2 value int?, 3 globalDefault bool, 4 description string, "
+        "5 preemptionPolicy string",
+        "Autoscaler": _OBJECT.format(spec="AutoscalerSpec").replace("Empty", "AutoscalerStatus"),
+        "AutoscalerSpec": "1 scaleTargetRef ScaleTarget, 2 minReplicas int?, 3 maxReplicas int, 4 metrics Metric[]",
+        "AutoscalerStatus": "1 observedGeneration int, 3 currentReplicas int, 4 desiredReplicas int",
+        "ScaleTarget": "1 kind string, 2 name string, 3 apiVersion string",
+        "Metric": "1 type string, 4 resource ResourceMetric",
+        "ResourceMetric": "1 name string, 2 target MetricTarget",
+        "MetricTarget": "1 type string, 2 value Quantity, 3 averageValue Quantity, 4 averageUtilization int?",
         "Ingress": _OBJECT.format(spec="IngressSpec"),
         "IngressSpec": "1 defaultBackend IngressBackend, 2 tls IngressTLS[], 3 rules IngressRule[], "
         "4 ingressClassName string",
@@ -132,8 +152,13 @@ KINDS: Final[dict[tuple[str, str], str]] = {
     ("v1", "Service"): "Service",
     ("v1", "ServiceAccount"): "ServiceAccount",
     ("apps/v1", "Deployment"): "Deployment",
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): "Autoscaler",
+    ("batch/v1", "CronJob"): "CronJob",
     ("batch/v1", "Job"): "Job",
     ("networking.k8s.io/v1", "Ingress"): "Ingress",
+    ("policy/v1", "PodDisruptionBudget"): "DisruptionBudget",
+    ("scheduling.k8s.io/v1", "PriorityClass"): "PriorityClass",
+    ("v1", "ResourceQuota"): "ResourceQuota",
     (_RBAC, "ClusterRole"): "Role",
     (_RBAC, "ClusterRoleBinding"): "RoleBinding",
     (_RBAC, "Role"): "Role",
