@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -21,7 +21,7 @@ from sevengate.cluster.errors import ClusterError, ConflictError, ForbiddenError
 from sevengate.cluster.resources import INGRESSES
 from sevengate.diagnostics import Report
 from sevengate.kube.decode import decode_json
-from sevengate.kube.objects import Ingress
+from sevengate.kube.objects import Ingress, Metadata
 
 log = logging.getLogger("sevengate.cluster")
 
@@ -170,7 +170,7 @@ class StatusWriter:
         }
         self._uncertain.add(key)
         try:
-            answer = await self._client.merge(INGRESSES.path(metadata.namespace, metadata.name, "status"), body)
+            answer = await self._send(metadata, body)
         except (ConflictError, NotFoundError):
             # It has changed or gone, and the watch will tell.
             self._uncertain.discard(key)
@@ -182,6 +182,17 @@ class StatusWriter:
             said, times = self._said.get(key, ((), 0))
             self._said[key] = write.addresses, times + 1 if said == write.addresses else 1
         return None
+
+    async def _send(self, metadata: Metadata, body: dict[str, Any]) -> bytes:
+        """Change a status; where rights of old allow to replace one and not to change it, replace it."""
+        path = INGRESSES.path(metadata.namespace, metadata.name)
+        try:
+            return await self._client.merge(f"{path}/status", body)
+        except ForbiddenError:
+            whole = msgspec.json.decode(await self._client.get(path), type=dict[str, Any])
+            whole["metadata"] |= body["metadata"]
+            whole |= {"apiVersion": INGRESSES.api_version, "kind": INGRESSES.kind, "status": body["status"]}
+            return await self._client.replace(f"{path}/status", whole)
 
     def _take_answer(self, key: str, answer: bytes) -> None:
         self._uncertain.discard(key)

@@ -275,6 +275,7 @@ class ApiServer:
             return web.json_response(before)
         if subresource:
             body = {subresource: body.get(subresource, {})}
+            body = body if request.method == "PATCH" else {**before, **body}
         return web.json_response(self.put(merged(before, body) if request.method == "PATCH" else body))
 
     def _publish(self, plural: str, kind: str, plain: Plain) -> None:

@@ -154,13 +154,26 @@ def test_a_write_that_failed_is_tried_again(status: int) -> None:
 
 def test_what_is_denied_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(server: ApiServer, client: Client) -> None:
-        server.refuse("PATCH", status=403, times=3)
+        server.refuse("/status", status=403, times=6)
         async with gate(client):
             await until(lambda: status_of(server) == OURS == status_of(server, "default/new"))
 
     server = play(scenario, ingress("new"))
     assert len(writes(server)) >= 5
     assert caplog.text.count("no RBAC rule gives verb patch on ingresses/status") == 1
+
+
+def test_where_rights_of_old_allow_to_replace_a_status_and_not_to_change_it_it_is_replaced(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(server: ApiServer, client: Client) -> None:
+        server.refuse("PATCH", status=403, times=1 << 30)
+        async with gate(client):
+            await until(lambda: status_of(server) == OURS)
+
+    server = play(scenario)
+    assert any(said.startswith("PUT") for said in server.requests)
+    assert "no RBAC rule" not in caplog.text
 
 
 def test_it_does_not_fight_with_somebody_who_overwrites_it() -> None:

@@ -85,6 +85,8 @@ def test_the_manifests_of_old_tutorials_work_as_they_are(lab: Whole, tmp_path: P
     for _, address in lab.plan.nodes:
         serves(lab.url(address, port), "www.china.com")
     serves(lab.url(lab.plan.node_address("node01"), port), "other.china.com", 404)
+    published = "{.status.loadBalancer.ingress[0].ip}"
+    application.must(f"wait --for=jsonpath={published} ingress/in-ng --timeout=60s")
     controller.must("delete namespace ingress-nginx --wait=false")
 
 

@@ -132,9 +132,12 @@ def _predecessor(wanted: Wanted, _tools: Tools) -> Program:
     # Their manifests begin the arguments with what dumb-init starts; later ones leave that to the image.
     while words and words[0] in {"/usr/bin/dumb-init", "--", _PREDECESSOR}:
         words.pop(0)
-    # Before version 1.0 it served what named no class, unless it was given a class of its own.
-    if _tag(wanted.image).startswith("0.") and not any(word.startswith("--ingress-class") for word in words):
-        words.append("--watch-ingress-without-class")
+    if _tag(wanted.image).startswith("0."):
+        # Before version 1.0 it served what named no class, unless it was given a class of its own, and its rights knew
+        # no Leases. Those who are not elected write the same addresses.
+        is_general = not any(word.startswith("--ingress-class") for word in words)
+        words += ["--watch-ingress-without-class"] if is_general else []
+        words.append("--disable-leader-election")
     return Program((*_SEVENGATE, *_with_own_ports(("run", *words), wanted)), _GATE_LAYER, _of_python())
 
 

@@ -84,8 +84,9 @@ def test_the_predecessor_is_sevengate_run_with_its_arguments(words: dict[str, tu
 def test_before_version_1_it_served_what_names_no_class_unless_it_was_given_one() -> None:
     image = "quay.io/kubernetes-ingress-controller/nginx-ingress-controller:0.30.0"
     run = (sys.executable, "-m", "sevengate", "run")
-    assert program(image, args=("--v=2",)).argv == (*run, "--v=2", "--watch-ingress-without-class")
-    assert program(image, args=("--ingress-class=own",)).argv == (*run, "--ingress-class=own")
+    alone = "--disable-leader-election"
+    assert program(image, args=("--v=2",)).argv == (*run, "--v=2", "--watch-ingress-without-class", alone)
+    assert program(image, args=("--ingress-class=own",)).argv == (*run, "--ingress-class=own", alone)
 
 
 def test_echo_servers_keep_what_their_image_would_be_told() -> None:
