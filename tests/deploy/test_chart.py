@@ -168,6 +168,8 @@ def test_a_wrong_value_is_refused_by_its_name(value: str, complaint: str) -> Non
         (["controller.kind=DaemonSet", "controller.autoscaling.enabled=true"], "cannot be scaled"),
         (["controller.autoscaling.enabled=true", "controller.keda.enabled=true"], "choose one of them"),
         (["controller.kind=DaemonSet", "controller.maxUnavailable=1"], "use controller.minAvailable"),
+        (["controller.kind=DaemonSet", "controller.minAvailable=50%"], "give a number of pods"),
+        (["controller.shutdownGracePeriod=300"], "shorter than controller.terminationGracePeriodSeconds"),
         (["controller.allowSnippetAnnotations=true"], "snippets are never carried out"),
         (["rbac.scope=true"], "set controller.scope.enabled"),
         (["rbac.scope=true", "controller.scope.enabled=true"], "controller.admissionWebhooks.existingSecret"),

@@ -23,6 +23,12 @@
 {{- if and (ne $c.kind "Deployment") (not (kindIs "invalid" $c.maxUnavailable)) -}}
 {{- fail "controller.maxUnavailable: Kubernetes takes it for Deployments only; use controller.minAvailable" -}}
 {{- end -}}
+{{- if and (ne $c.kind "Deployment") (contains "%" (toString $c.minAvailable)) -}}
+{{- fail "controller.minAvailable: Kubernetes takes per cent for Deployments only; give a number of pods" -}}
+{{- end -}}
+{{- if ge (int $c.shutdownGracePeriod) (int $c.terminationGracePeriodSeconds) -}}
+{{- fail "controller.shutdownGracePeriod: it must be shorter than controller.terminationGracePeriodSeconds, when the pod is killed" -}}
+{{- end -}}
 {{- if and .Values.rbac.scope (not (include "sevengate.watchedNamespace" .)) -}}
 {{- fail "rbac.scope: without cluster-wide rules one namespace can be watched: set controller.scope.enabled, and no namespaceSelector" -}}
 {{- end -}}
