@@ -103,7 +103,10 @@ class BackendMaker:
             # A cluster makes at least an empty slice for every Service with a selector: these are manifests on disk, or
             # somebody has to write the slice by hand.
             report.notice(
-                "backend/no-endpoints", where, f"Service {service.key} has no EndpointSlice; requests get 503"
+                "backend/no-endpoints",
+                where,
+                f"Service {service.key} has no EndpointSlice; requests get 503",
+                hint="in a cluster, a Service that selects pods is given one; in a folder it has to be written",
             )
         elif not found:
             report.warning(
