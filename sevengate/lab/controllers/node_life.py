@@ -6,6 +6,7 @@ ready, so that Services send nobody there. Pods are deleted because of taints in
 """
 
 from collections.abc import Iterable
+from time import monotonic
 from typing import Final
 
 from sevengate.cluster.resources import LEASES, NODES, PODS, Selection
@@ -18,6 +19,8 @@ from sevengate.lab.recorder import Recorder
 from sevengate.lab.workplace import Workplace
 
 _LEASES_IN: Final = "kube-node-lease"
+#: A machine that wakes up finds every Lease old: seconds for kubelets to renew theirs, which they do every ten.
+PATIENCE = 12.0
 #: For how long a Lease is good that does not say so, in seconds.
 _USUAL: Final = 40
 _UNREACHABLE: Final = "node.kubernetes.io/unreachable"
@@ -34,6 +37,7 @@ class NodeLife:
         self._nodes = work.mirrors.of(NODES)
         self._leases = work.mirrors.of(Selection(LEASES, namespace=_LEASES_IN))
         self._pods = work.mirrors.of(PODS).index(lambda pod: [pod["spec"].get("nodeName", "")])
+        self._doubted: dict[str, float] = {}
         self._recorder = Recorder(work.client, "node-controller")
         self._reconciler = Reconciler("node", self._look)
         self._nodes.subscribe(lambda change: self._reconciler.ask(change.key))
@@ -55,7 +59,12 @@ class NodeLife:
         spec = lease["spec"]
         left = spec.get("leaseDurationSeconds", _USUAL) - seconds_since(spec["renewTime"])
         ready = condition(node, "Ready")
-        if left <= 0 and ready is not None and ready["status"] != "Unknown":
+        if left > 0:
+            self._doubted.pop(name, None)
+        elif ready is not None and ready["status"] != "Unknown":
+            patience = self._doubted.setdefault(name, monotonic() + PATIENCE) - monotonic()
+            if patience > 0:
+                return patience
             node = await self._lose(node)
         await self._mark(node)
         return left + 0.1 if left > 0 else None

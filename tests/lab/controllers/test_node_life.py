@@ -1,10 +1,18 @@
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from sevengate.cluster.resources import ENDPOINT_SLICES, LEASES, NODES, PODS, SERVICES
+from sevengate.lab.controllers import node_life
 from sevengate.lab.mirror import Object
 from sevengate.lab.resources import DEPLOYMENTS
 from tests.lab.controllers.clusters import Cluster, in_cluster, pod, workload
 from tests.waiting import until
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_life, "PATIENCE", 0.3)
 
 
 def moment(seconds_ago: float) -> str:
@@ -73,3 +81,18 @@ async def test_a_node_that_comes_back_loses_the_taint_and_keeps_its_others(one: 
     ready = [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]
     await one.merge(NODES, "node01", {"status": {"conditions": ready}}, "status")
     await until(lambda: taints(one, "node01") == ["dedicated:NoSchedule"])
+
+
+def test_a_kubelet_that_was_asleep_may_still_renew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_life, "PATIENCE", 3.0)
+
+    @in_cluster
+    async def scenario(one: Cluster) -> None:
+        await one.nodes("node01", "node02")
+        for name in ("node01", "node02"):
+            await beat(one, name, seconds_ago=100)
+        await beat(one, "node01")
+        await until(lambda: taints(one, "node02") == UNREACHABLE)
+        assert taints(one, "node01") == []
+
+    scenario()
