@@ -1,12 +1,17 @@
 """`sevengate lab`: a lab that comes up, answers kubectl, and leaves nothing behind."""
 
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,6 +135,42 @@ def test_after_a_lab_was_killed_the_next_one_starts_as_if_nothing_had_been(
     assert run(folder, "up", "--api-only", "--detach").returncode == 0
     run(folder, "down")
     assert not folder.exists()
+
+
+def shown(terminal: int, *wanted: bytes) -> bytes:
+    """Read what a terminal is shown until it holds what is wanted; without anything wanted, until the program ends."""
+    seen = b""
+    while not wanted or not all(one in seen for one in wanted):
+        assert select.select([terminal], [], [], 60)[0], seen
+        try:
+            seen += os.read(terminal, 1 << 16)
+        except OSError:  # nobody has the other end any more
+            assert not wanted, seen
+            break
+    return seen
+
+
+def test_on_a_terminal_it_is_seen_what_goes_on_until_it_is_interrupted(folder: Path) -> None:
+    terminal, other_end = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 160, 0, 0))
+    with own_plan() as plan:
+        running = subprocess.Popen(
+            command("up", "--shift", plan.name.rpartition("-")[2], "--folder", str(folder)),
+            stdin=subprocess.DEVNULL,
+            stdout=other_end,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+        )
+        os.close(other_end)
+        try:
+            shown(terminal, b"Ctrl-C ends", b"master01", b"node02", b"kubernetes")
+            running.send_signal(signal.SIGINT)
+            shown(terminal)
+            assert running.wait(60) == 0
+            assert not folder.exists()
+        finally:
+            running.kill()
+            running.wait()
+            os.close(terminal)
 
 
 @needs_kubectl
