@@ -186,8 +186,10 @@ class Forwarder:
     async def _is_live(self) -> bool:
         try:
             reader, writer = await asyncio.open_unix_connection(self._place.control)
-            said = await reader.read()
-            writer.close()
+            try:
+                said = await reader.read()
+            finally:
+                writer.close()
         except OSError:
             return False
         return said == str(self._generation).encode()
