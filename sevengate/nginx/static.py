@@ -263,6 +263,7 @@ def _variables(settings: Settings, place: Place) -> tuple[Directive, ...]:
         _map("$server_port", "$own_port", ("default", "$server_port"), (str(place.https_port), "443")),
         _or_else("$http_x_forwarded_port" if trusts else "", "$pass_port", own_port),
         *_host_variables(trusts=trusts),
+        _constant("$host_and_header", "$host $http_host"),
         # The backend's Host header, where Lua does not set another one (upstream-vhost).
         _constant("$backend_host", "$best_http_host"),
         _or_else("$http_x_request_id", "$req_id", "$made_request_id"),

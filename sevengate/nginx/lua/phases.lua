@@ -46,6 +46,8 @@ local VARIABLE_ERROR_SIZE = 256
 local variable_name = ffi.new("unsigned char[?]", #REQUEST_ID)
 local variable_error = ffi.new("unsigned char[?]", VARIABLE_ERROR_SIZE)
 local variable_error_length = ffi.new("size_t[1]")
+-- Hosts that clients named as NGINX writes them are remembered up to this number.
+local AGREEMENTS_KEPT = 32768
 local DOT, SLASH = byte("."), byte("/")
 -- Compiled once and kept (o), by the just-in-time compiler (j), and blind to case (i).
 local REGEX_FLAGS = "ijo"
@@ -59,6 +61,8 @@ local logs_backend -- whether the access log names the backend
 local logs_source  -- whether it names anything of whose wish the route is
 local names_requests -- whether requests without a name get one
 local counts       -- whether requests are counted
+local agreeing = {} -- hosts by `$host $http_host`, where both are the same: one variable costs less than two
+local agreements = 0
 
 
 local function split(text)
@@ -437,6 +441,24 @@ local function tell_host(var, host, sent)
 end
 
 
+-- Gives the host of a request whose host and Host header are not known to agree. NGINX takes no host with a space in
+-- it, so what holds both, with a space between, is another text wherever either is another.
+local function heard_host(var, both)
+    local host, sent = var.host, var.http_host
+    if sent ~= host then
+        tell_host(var, host, sent)
+        return host
+    end
+
+    if agreements >= AGREEMENTS_KEPT then
+        agreeing, agreements = {}, 0
+    end
+    agreeing[both] = host
+    agreements = agreements + 1
+    return host
+end
+
+
 -- rewrite_by_lua of the server that takes requests in.
 function _M.route()
     state.refresh()
@@ -446,11 +468,8 @@ function _M.route()
         name_request()
     end
 
-    local host, sent = var.host, var.http_host
-    if sent ~= host then
-        tell_host(var, host, sent)
-    end
-
+    local both = var.host_and_header
+    local host = agreeing[both] or heard_host(var, both)
     local index = state.host(host)
     local entry = index and router.match(index, var.uri, request)
     if not entry then
