@@ -135,7 +135,7 @@ def ask(address: str, path: str = "/", host: str = "shop.example") -> str:
     try:
         connection.request("GET", path, headers={"Host": host})
         return connection.getresponse().read().decode()
-    except ConnectionRefusedError:
+    except ConnectionError:  # not there yet; NGINX also opens its ports for a moment when it tests its configuration
         return ""
     finally:
         connection.close()
