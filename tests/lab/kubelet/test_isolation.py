@@ -23,7 +23,7 @@ def ask(address: str, port: int, host: str = "") -> str:
     try:
         connection.request("GET", "/", headers={"Host": host} if host else {})
         return connection.getresponse().read().decode()
-    except ConnectionRefusedError:
+    except ConnectionError:  # not there yet; NGINX also opens its ports for a moment when it tests its configuration
         return ""
     finally:
         connection.close()
